@@ -1,0 +1,43 @@
+# Two commands do all on a machine with Python: `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check bench characterize test-all clean
+
+.venv/.base: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+.venv/.dev: .venv/.base
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+.venv/.characterize: .venv/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,characterize]'
+	touch $@
+
+demo: .venv/.base  ## sweep the example study, print its Pareto table, write every figure
+	$(BIN)/dse sweep examples/quidam.yaml
+	$(BIN)/dse pareto results/quidam --metric perf_per_area
+	$(BIN)/dse report results/quidam
+
+test: .venv/.dev  ## the default tests: a few minutes on two cores
+	$(BIN)/python -m pytest
+
+test-all: .venv/.characterize  ## the long tests and those that synthesize, too
+	$(BIN)/python -m pytest -m 'slow or characterize'
+
+check: .venv/.dev  ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/.dev  ## speed, side by side where it is a ratio
+	$(BIN)/python -m benchmarks.evaluate
+
+characterize: .venv/.characterize  ## synthesize every point again, fit the models, print held-out errors
+	$(BIN)/dse characterize
+
+clean:
+	rm -rf .venv build dist results

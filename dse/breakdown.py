@@ -1,0 +1,82 @@
+"""One design on one workload, layer by layer: the rows behind `dse evaluate`."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+from workloads.layer import Workload
+
+from dse.costs import REASONS as HARDWARE_REASONS
+from dse.costs import costs
+from dse.dataflow import load_dataflow
+from dse.evaluate import Evaluation, LayerResult, evaluate, evaluate_layer
+from dse.metrics import Totals
+from dse.points import SCHEMA, metric_columns
+from dse.space import NUMERIC_AXES, Designs
+from dse.technology import Technology
+from dse.traffic import Pins, Traffic
+
+Row = dict[str, Any]
+ACCESSES = tuple(field.name for field in fields(Traffic) if field.name.startswith(("dram", "glb_", "noc", "inter", "spad"))
+                 and not field.name.endswith("cycles"))  # fmt: skip
+
+
+def evaluate_design(
+    designs: Designs, workload: Workload, technology: Technology, objective: str, pins: Pins
+) -> tuple[Row, list[Row]]:
+    """The totals row and one row per layer (in network order) of a scalar design.
+
+    A layer row is for all its `count` instances together; access columns are in words of the operand. Where the design
+    is infeasible, `reason` says why and the metrics are None.
+    """
+    flow, hardware = load_dataflow(designs.dataflow), costs(designs, technology)
+    whole = evaluate(designs, [workload], technology, objective, pins)[0]
+    totals = {**_axes(designs, workload), **_outcome(whole), **_metrics(whole.totals, int(whole.reason) == 0)}
+    results = {
+        layer.shape: evaluate_layer(layer, designs, technology, objective, pins)
+        for layer in workload.unique_layers()
+    }
+    rows = []
+    for layer in workload.layers:
+        result = results[layer.shape]
+        reason = flow.REASONS[int(result.traffic.reason)] or HARDWARE_REASONS[int(hardware.reason)]
+        rows.append({"layer": layer.name, "kind": layer.kind, "count": layer.count, **_layer_row(result, layer.count, reason)})
+    return totals, rows
+
+
+def _axes(designs: Designs, workload: Workload) -> Row:
+    axes = {axis.name: getattr(designs, axis.name).item() for axis in NUMERIC_AXES if axis.name != "clock_mhz"}
+    clock = designs.clock_mhz.item()
+    return {
+        "workload": workload.name,
+        "pe_type": designs.pe_type,
+        "dataflow": designs.dataflow,
+        **axes,
+        "clock_setting": "max" if np.isinf(clock) else f"{clock:g}",
+    }
+
+
+def _outcome(evaluation: Evaluation) -> Row:
+    reason = evaluation.reasons[int(evaluation.reason)]
+    return {"clock_mhz": float(evaluation.totals.clock_mhz), "feasible": not reason, "reason": reason}
+
+
+def _metrics(totals: Totals, feasible: bool) -> Row:
+    """Metric and part columns as Python numbers; None (counts 0) where infeasible."""
+    row: Row = {}
+    for name, value in metric_columns(totals).items():
+        count = str(SCHEMA.field(name).type) == "int64"
+        row[name] = (int(value) if count else float(value)) if feasible else (0 if count else None)
+    return row
+
+
+def _layer_row(result: LayerResult, count: int, reason: str) -> Row:
+    traffic = result.traffic
+    row: Row = {"feasible": not reason, "reason": reason}
+    row |= {name: int(value) for name, value in result.mapping.items()}
+    row |= {"active_pes": int(traffic.active_pes), "passes": int(traffic.passes) * count, "macs": int(traffic.macs) * count}
+    row |= _metrics(result.totals.repeated(count), not reason)
+    row |= {f"{name}_words": int(getattr(traffic, name)) * count for name in ACCESSES}
+    return row

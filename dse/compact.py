@@ -1,0 +1,74 @@
+"""Designs in few columns, for the terminal: axes merged into short ones, what never varies said once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from dse.gains import BASELINES
+from dse.metrics import METRICS
+from dse.tables import Table, short
+from dse.usable import pe_label
+
+Row = Mapping[str, Any]
+
+# Heading, meaning, and how to show it.
+DESIGN_COLUMNS: tuple[tuple[str, str, Callable[[Row], str]], ...] = (
+    ("array", "PE rows x columns", lambda row: f"{row['rows']}x{row['cols']}"),
+    (
+        "spads",
+        "words of ifmap/filter/psum spad",
+        lambda row: f"{row['ifmap_spad_words']}/{row['filter_spad_words']}/{row['psum_spad_words']}",
+    ),
+    ("GLB", "KiB", lambda row: str(row["glb_kib"])),
+    ("bus", "GLB bytes per cycle", lambda row: str(row["glb_bytes_per_cycle"])),
+    ("DRAM", "GB/s", lambda row: f"{row['dram_gb_s']:g}"),
+    ("batch", "ifmaps", lambda row: str(row["batch"])),
+    ("MHz", "clock", lambda row: f"{row['clock_mhz']:.0f}"),
+    ("flow", "dataflow", lambda row: str(row["dataflow"])),
+)
+RATIO_METRICS = 2  # metrics beyond these show their value only, to fit the width
+BASELINE_HEADINGS = {"int16": "xI16", "int8": "xI8"}
+
+
+def varying(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Headings of the design columns that differ between rows."""
+    return tuple(heading for heading, _, show in DESIGN_COLUMNS if len({show(row) for row in rows}) > 1)
+
+
+def legend(rows: Sequence[Row], metrics: Sequence[str]) -> str:
+    """What the headings mean, and the columns that are the same for all rows."""
+    shown = varying(rows)
+    units = ", ".join(f"{name} in {METRICS[name].unit}" for name in metrics if METRICS[name].unit)
+    axes = ", ".join(f"{heading}: {meaning}" for heading, meaning, _ in DESIGN_COLUMNS if heading in shown)
+    fixed = ", ".join(f"{heading} {show(rows[0])}" for heading, _, show in DESIGN_COLUMNS if heading not in shown)
+    ratio = "xI16, xI8: times better than the best INT16, INT8 design of the same network and clock setting"
+    lines = [units, ratio, axes, f"the same for all designs shown: {fixed}" if fixed else ""]
+    return "\n".join(line for line in lines if line)
+
+
+def compact(title: str, rows: Sequence[Row], metrics: Sequence[str], columns: Sequence[str]) -> Table:
+    """One line per design: PE type, metrics with their gains, and the given design columns."""
+    shown = [(heading, show) for heading, _, show in DESIGN_COLUMNS if heading in columns]
+    headings = ["PE type"]
+    for index, name in enumerate(metrics):
+        headings += [name, *(BASELINE_HEADINGS[base] for base in BASELINES if index < RATIO_METRICS)]
+    lines = []
+    for row in rows:
+        cells: list[Any] = [pe_label(row["pe_type"])]
+        for index, name in enumerate(metrics):
+            cells.append(row[METRICS[name].column])
+            cells += [_ratio(row[f"{name}_vs_{base}"]) for base in BASELINES if index < RATIO_METRICS]
+        lines.append((*cells, *(show(row) for _, show in shown)))
+    return Table("", title, (*headings, *(heading for heading, _ in shown)), tuple(lines))
+
+
+def thinned(rows: Sequence[Row], limit: int) -> list[Row]:
+    """At most `limit` rows, evenly spread, first and last included."""
+    if len(rows) <= limit:
+        return list(rows)
+    return [rows[round(i * (len(rows) - 1) / (limit - 1))] for i in range(limit)]
+
+
+def _ratio(value: float | None) -> str:
+    return "" if value is None else short(value)

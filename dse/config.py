@@ -1,0 +1,162 @@
+"""Config file -> frozen `Study`. Every check of outside input starts here, and all problems are reported at once.
+
+`dse.yaml_source` reads the file, `dse.schema` says what it may hold, `dse.validation` compares the two, and
+`workloads.loader` reads the networks it names.
+docs/config.md describes the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from dse.errors import InputError, Problem, did_you_mean
+from dse.schema import MAX_WORKLOADS, ConfigModel
+from dse.space import DesignSpace
+from dse.technology import Technology
+from dse.validation import validate
+from dse.yaml_source import Source, read_yaml
+from pe_library.memory.noc import NocParameters
+from workloads.layer import Workload
+from workloads.loader import list_workloads, load_workload
+
+MAX_BATCH_MACS = 2**56  # leaves 2^7 to int64 for the bits of an operand
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Which designs of the space are evaluated: all (`grid`), or `n` drawn by `random`, `lhs` or `sobol`."""
+
+    method: str
+    n: int | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """Limits of a metric, in its unit; None where there is none."""
+
+    metric: str
+    minimum: float | None
+    maximum: float | None
+
+
+@dataclass(frozen=True)
+class Study:
+    """A checked config. `resolved` is its canonical form with all defaults; `sha256` the hash of that as JSON."""
+
+    name: str
+    workloads: tuple[Workload, ...]
+    space: DesignSpace
+    sample: Sample
+    objectives: tuple[str, ...]
+    constraints: tuple[Constraint, ...]
+    mapping_objective: str
+    technology: Technology
+    resolved: dict[str, Any]
+    sha256: str
+
+
+def load_study(path: Path | str) -> Study:
+    """Read a config file. Raises InputError with every problem found in it and in the layer tables it names."""
+    path = Path(path)
+    source, problems = read_yaml(path)
+    config, broken_rules = validate(ConfigModel, source)
+    workloads, unread = _load_workloads(source, path.parent)
+    problems = [*problems, *broken_rules, *unread]
+    if config is not None:
+        problems += _too_much_work(source, config, workloads)
+    if problems or config is None:
+        raise InputError(source.in_order(problems))
+    return _study(config, workloads)
+
+
+def _load_workloads(source: Source, folder: Path) -> tuple[dict[str, Workload], list[Problem]]:
+    """The workloads that the config names, by name, and what is wrong with the others."""
+    entries = source.data.get("workloads")
+    loaded: dict[str, Workload] = {}
+    problems: list[Problem] = []
+    seen = set()
+    for index, entry in enumerate(entries[:MAX_WORKLOADS] if isinstance(entries, list) else []):
+        if not isinstance(entry, str) or not entry or entry in seen:
+            continue  # a broken rule of the schema, reported there
+        seen.add(entry)
+        location = ("workloads", index)
+        if entry not in list_workloads() and not Path(entry).suffix and len(Path(entry).parts) == 1:
+            hint = did_you_mean(entry, list_workloads())
+            problems.append(source.problem(location, "unknown workload", entry, hint))
+            continue
+        try:
+            workload = load_workload(entry if entry in list_workloads() else str(folder / entry))
+        except InputError as error:
+            prefix = source.problem(location, "").path
+            problems += [Problem(f"{prefix}: {p.path}", p.rule, p.value, p.hint) for p in error.problems]
+            continue
+        if workload.name in loaded:
+            problems.append(source.problem(location, "names of workloads must differ", workload.name))
+        loaded[workload.name] = workload
+    return loaded, problems
+
+
+def _too_much_work(source: Source, config: ConfigModel, workloads: Mapping[str, Workload]) -> list[Problem]:
+    """Counts of a whole batch, in bits, must stay inside int64."""
+    space: Any = config.space
+    batch = max(space.batch)
+    return [
+        source.problem(("space", "batch"), f"batch x MACs of {workload.name} must be at most 2^56", batch)
+        for workload in workloads.values()
+        if batch * workload.macs > MAX_BATCH_MACS
+    ]
+
+
+def _study(config: ConfigModel, workloads: Mapping[str, Workload]) -> Study:
+    space = DesignSpace(**dict(config.space))
+    settings = config.technology.model_dump()
+    technology = Technology(**{**settings, "noc": NocParameters(**settings["noc"])})
+    resolved = _resolved(config, workloads, space, technology)
+    return Study(
+        name=config.name,
+        workloads=tuple(workloads.values()),
+        space=space,
+        sample=Sample(config.sample.method, config.sample.n, config.sample.seed),
+        objectives=tuple(config.objectives),
+        constraints=tuple(Constraint(name, bounds.min, bounds.max) for name, bounds in config.constraints.items()),
+        mapping_objective=config.mapping.objective,
+        technology=technology,
+        resolved=resolved,
+        sha256=_sha256(resolved),
+    )
+
+
+def _resolved(
+    config: ConfigModel, workloads: Mapping[str, Workload], space: DesignSpace, technology: Technology
+) -> dict[str, Any]:
+    """The canonical config: plain JSON values, defaults filled in, axes written out, workloads by content."""
+    axes = {name: ["max" if value == math.inf else value for value in values] for name, values in space.axes.items()}
+    return {
+        "schema": config.version,
+        "name": config.name,
+        "workloads": list(workloads),
+        "workload_sha256": {name: workload_sha256(workload) for name, workload in workloads.items()},
+        "space": axes,
+        "objectives": list(config.objectives),
+        "constraints": {name: bounds.model_dump() for name, bounds in sorted(config.constraints.items())},
+        "sample": config.sample.model_dump(),
+        "mapping": config.mapping.model_dump(),
+        "technology": asdict(technology),
+    }
+
+
+def workload_sha256(workload: Workload) -> str:
+    """Hash of what is computed: the layers of a workload, in order."""
+    return _sha256([asdict(layer) for layer in workload.layers])
+
+
+def _sha256(content: object) -> str:
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,52 @@
+"""Dataflows: one file each, found by file name.
+
+A dataflow module defines
+    PARAMETERS                      names of its mapping parameters
+    REASONS                         index -> why a design cannot run a layer ("" at 0)
+    candidates(layer, designs, pins) -> Mapping              mapping choices to try, arrays of shape (k,)
+    complete(layer, designs, bits, choice, pins) -> Mapping  the other parameters in closed form, element-wise
+    traffic(layer, designs, bits, mapping) -> Traffic        cycles and accesses, element-wise
+Element-wise means `+ - * //`, `numpy.minimum/maximum/where/clip` and `ceil_div` only, so that scalars, columns and open
+meshes go through the same formulas.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol
+
+from workloads.layer import Layer
+
+from dse.space import Designs
+from dse.traffic import Mapping, OperandBits, Pins, Traffic
+
+
+class Dataflow(Protocol):
+    """What a dataflow module provides; see the package docstring."""
+
+    PARAMETERS: tuple[str, ...]
+    REASONS: tuple[str, ...]
+
+    def candidates(self, layer: Layer, designs: Designs, pins: Pins) -> Mapping: ...
+
+    def complete(
+        self, layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins
+    ) -> Mapping: ...
+
+    def traffic(self, layer: Layer, designs: Designs, bits: OperandBits, mapping: Mapping) -> Traffic: ...
+
+
+@cache
+def list_dataflows() -> tuple[str, ...]:
+    """Names of the dataflows that exist, one per file of this package."""
+    files = Path(__file__).parent.glob("*.py")
+    return tuple(sorted(file.stem for file in files if not file.stem.startswith("_")))
+
+
+@cache
+def load_dataflow(name: str) -> Dataflow:
+    """The dataflow module of that name."""
+    module: Dataflow = import_module(f"dse.dataflow.{name}")  # type: ignore[assignment]
+    return module

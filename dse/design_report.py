@@ -1,0 +1,112 @@
+"""`dse evaluate`: one design on one workload, as a table for people, CSV or JSON."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import dse
+from dse.breakdown import evaluate_design
+from dse.config import workload_sha256
+from dse.dataflow import load_dataflow
+from dse.metrics import AREA_PARTS, CYCLE_PARTS, ENERGY_PARTS, METRICS
+from dse.space import NUMERIC_AXES, Designs
+from dse.tables import WIDTH, Table, short, to_csv, to_terminal
+from dse.technology import Technology
+from pe_library.model import load_pe_model, load_pe_type
+from workloads.layer import Workload
+
+Row = dict[str, Any]
+
+LAYER_COLUMNS = ("layer", "count", "mmacs", "cycles", "stall %", "utilization", "energy_mj", "dram_mb", "mapping")
+
+
+@dataclass(frozen=True)
+class DesignReport:
+    """What `dse evaluate` shows; `layers` has one row per layer of the network, for all its instances together."""
+
+    provenance: Row
+    totals: Row
+    layers: tuple[Row, ...]
+    mapping: tuple[str, ...]  # names of the mapping parameters
+
+    def render(self, form: str) -> str:
+        """The report as `table`, `csv` (the layers) or `json` text."""
+        return {"table": self.table, "csv": self.csv, "json": self.json}[form]()
+
+    def json(self) -> str:
+        """Object of provenance, totals and layers, keys being the column names of points.parquet."""
+        content = {"provenance": self.provenance, "totals": self.totals, "layers": self.layers}
+        return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+    def csv(self) -> str:
+        """The layers, every column."""
+        source = ("dse", "workload_sha256", "pe_model_sha256", "objective")
+        provenance = " ".join(f"{key} {self.provenance[key]}" for key in source)
+        return to_csv(Table.of("layers", "", self.layers), provenance)
+
+    def table(self) -> str:
+        """Totals with their parts, then the main columns of each layer."""
+        axes = ", ".join(f"{name} {self.totals[name]}" for name in _shown_axes())
+        design = textwrap.fill(f"{axes}, clock {_clock(self.totals)}", WIDTH)
+        pe = load_pe_type(self.totals["pe_type"]).label
+        title = f"{self.totals['workload']} on {pe}, {self.totals['dataflow']}\n{design}"
+        if not self.totals["feasible"]:
+            return f"{title}\nnot feasible: {self.totals['reason']}{self._where()}\n"
+        metrics = [(m.name, self.totals[m.column], m.unit) for m in METRICS.values()]
+        totals = Table("totals", title, ("metric", "value", "unit"), tuple(metrics), self._parts())
+        layers = Table.of("layers", "Layers", [self._layer(row) for row in self.layers], self._note())
+        return f"{to_terminal(totals)}\n{to_terminal(layers)}"
+
+    def _where(self) -> str:
+        failing = [row["layer"] for row in self.layers if row["reason"] == self.totals["reason"]]
+        return f" (in layer {failing[0]})" if 0 < len(failing) < len(self.layers) else ""
+
+    def _parts(self) -> str:
+        return "\n".join(
+            f"{what}: " + ", ".join(f"{part} {100 * value / total:.1f} %" for part, value in shares.items())
+            for what, shares in (
+                ("energy", {part: self.totals[f"energy_{part}_mj"] for part in ENERGY_PARTS}),
+                ("cycles", {part: self.totals[f"{part}_cycles"] for part in CYCLE_PARTS}),
+                ("area", {part: self.totals[f"area_{part}_mm2"] for part in AREA_PARTS}),
+            )
+            if (total := sum(shares.values()))
+        )
+
+    def _note(self) -> str:
+        objective = self.provenance["objective"]
+        return f"mapping: {' '.join(self.mapping)}, chosen for {objective} unless pinned; --format csv has all columns"
+
+    def _layer(self, row: Row) -> Row:
+        cycles = sum(row[f"{part}_cycles"] for part in CYCLE_PARTS)
+        stalls = row["glb_stall_cycles"] + row["dram_stall_cycles"]
+        mapping = " ".join(str(row[name]) for name in self.mapping)
+        derived = {"mmacs": row["macs"] / 1e6, "cycles": cycles, "stall %": 100 * stalls / cycles, "mapping": mapping}
+        return {name: derived.get(name, row.get(name)) for name in LAYER_COLUMNS}
+
+
+def report_design(designs: Designs, workload: Workload, objective: str, pins: Mapping[str, int]) -> DesignReport:
+    """Evaluate a scalar design with the default technology."""
+    technology = Technology()
+    totals, layers = evaluate_design(designs, workload, technology, objective, pins)
+    provenance = {
+        "dse": dse.__version__,
+        "workload_sha256": workload_sha256(workload),
+        "pe_model_sha256": load_pe_model(designs.pe_type).sha256,
+        "objective": objective,
+        "mapping": dict(pins),
+        "technology": asdict(technology),
+    }
+    return DesignReport(provenance, totals, tuple(layers), load_dataflow(designs.dataflow).PARAMETERS)
+
+
+def _shown_axes() -> list[str]:
+    return [axis.name for axis in NUMERIC_AXES if axis.name != "clock_mhz"]
+
+
+def _clock(totals: Row) -> str:
+    actual = f"{short(totals['clock_mhz'])} MHz"
+    return f"{actual} (its maximum)" if totals["clock_setting"] == "max" else actual

@@ -1,0 +1,112 @@
+"""Designs x workload -> totals and metrics: map each unique layer, count, price, accumulate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dse.costs import REASONS as HARDWARE_REASONS
+from dse.costs import Costs, costs
+from dse.dataflow import load_dataflow
+from dse.metrics import Totals
+from dse.search import best_mapping
+from dse.space import Designs
+from dse.technology import Technology
+from dse.traffic import Mapping, Pins, Traffic
+from pe_library.model import load_pe_type
+from workloads.layer import Layer, Workload
+
+OVERFLOW_REASON = "reduction longer than the psum width allows"
+
+
+@dataclass(frozen=True)
+class LayerResult:
+    """One layer (one instance, whole batch) on a set of designs."""
+
+    layer: Layer
+    mapping: Mapping
+    traffic: Traffic
+    totals: Totals
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A workload on a set of designs; `reason` indexes `reasons`, 0 where the design runs every layer."""
+
+    totals: Totals
+    reason: Any
+    reasons: tuple[str, ...]
+
+
+def evaluate_layer(
+    layer: Layer, designs: Designs, technology: Technology, objective: str, pins: Pins
+) -> LayerResult:
+    """One layer, mapped for the objective (or as pinned) on each design; shapes broadcast to `designs.shape`."""
+    flow, hardware = load_dataflow(designs.dataflow), costs(designs, technology)
+    mapping = best_mapping(flow, layer, designs, technology, objective, pins)
+    traffic = flow.traffic(layer, designs, hardware.bits, mapping)
+    return LayerResult(layer, mapping, traffic, layer_totals(traffic, designs, hardware))
+
+
+def layer_totals(traffic: Traffic, designs: Designs, hardware: Costs) -> Totals:
+    """Price the traffic of one layer."""
+    cycles = hardware.cycles(traffic)
+    return Totals(
+        macs=traffic.macs,
+        pes=hardware.pes,
+        batch=designs.batch,
+        clock_mhz=hardware.clock_mhz,
+        cycles=cycles,
+        area_mm2=hardware.area_mm2,
+        energy_pj=hardware.energy_pj(traffic, sum(cycles.values())),
+        dram_bits=hardware.dram_bits(traffic),
+        glb_bits=sum(hardware.glb_bits(traffic)),
+    )
+
+
+def evaluate(
+    designs: Designs,
+    workloads: Sequence[Workload],
+    technology: Technology,
+    objective: str = "edp",
+    pins: Pins | None = None,
+) -> list[Evaluation]:
+    """Whole workloads on each design; a layer shape that several of them share is mapped once.
+
+    A design that cannot run some layer of a workload is flagged there with the first reason.
+    """
+    flow, hardware = load_dataflow(designs.dataflow), costs(designs, technology)
+    sums: list[Totals | None] = [None] * len(workloads)
+    reasons = [_hardware_reason(hardware, workload, designs) for workload in workloads]
+    for layer, counts in _shared_layers(workloads):
+        result = evaluate_layer(layer, designs, technology, objective, pins or {})
+        misfit = np.where(result.traffic.reason > 0, result.traffic.reason + len(HARDWARE_REASONS), 0)
+        for index, count in counts:
+            sums[index] = result.totals.repeated(count).plus(sums[index])
+            reasons[index] = np.where(reasons[index] == 0, misfit, reasons[index])
+    texts = (*HARDWARE_REASONS, OVERFLOW_REASON, *flow.REASONS[1:])
+    return [
+        Evaluation(total, np.broadcast_to(reason, designs.shape), texts)
+        for total, reason in zip(sums, reasons, strict=True)
+        if total is not None  # every workload has at least one layer
+    ]
+
+
+def _shared_layers(workloads: Sequence[Workload]) -> list[tuple[Layer, list[tuple[int, int]]]]:
+    """Each layer shape of the workloads once, with (workload index, count) for those that contain it."""
+    found: dict[Any, tuple[Layer, list[tuple[int, int]]]] = {}
+    for index, workload in enumerate(workloads):
+        for layer in workload.unique_layers():
+            found.setdefault(layer.shape, (layer, []))[1].append((index, layer.count))
+    return list(found.values())
+
+
+def _hardware_reason(hardware: Costs, workload: Workload, designs: Designs) -> Any:
+    """Index of the reason that holds before any layer is mapped."""
+    longest = max(layer.reduction_length for layer in workload.layers)
+    limit = load_pe_type(designs.pe_type).max_reduction_length
+    overflow = len(HARDWARE_REASONS) if limit is not None and longest > limit else 0
+    return np.where(hardware.reason == 0, overflow, hardware.reason)

@@ -1,0 +1,60 @@
+"""Gains of every PE type over the best design of a baseline type: a row per network, a panel per metric and clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dse.figures import SkipFigureError
+from dse.figures._style import DOUBLE_IN, GREY, grid, plain_log_ticks, type_legend, type_style
+from dse.gains import GAIN_METRICS, MEAN, gains
+from dse.metrics import METRICS
+from dse.usable import Points, clock_label
+
+Row = dict[str, Any]
+
+LINE_IN, HEAD_IN = 0.125, 0.42  # height of a network's line, and of what surrounds the lines of a panel
+
+
+def draw_gains(points: Points, baseline: str) -> Figure:
+    """One row of panels per clock setting, one column per metric; the baseline is the line at 1."""
+    column = f"gain_vs_{baseline}"
+    rows = [row for row in gains(points) if row[column] is not None and row["pe_type"] != baseline]
+    if not rows:
+        raise SkipFigureError(f"no usable {baseline.upper()} design to compare others with")
+    clocks = list(dict.fromkeys(row["clock_setting"] for row in rows))
+    networks = [*(labels[0] for labels, _ in points.groups("workload")), MEAN]
+    height = HEAD_IN + LINE_IN * len(networks)
+    panels = [(clock, metric) for clock in clocks for metric in GAIN_METRICS]
+    figure, axes = grid(len(panels), DOUBLE_IN, height, len(GAIN_METRICS), sharex="col", sharey=True)
+    for axis, (clock, metric) in zip(axes, panels, strict=True):
+        chosen = [row for row in rows if (row["clock_setting"], row["metric"]) == (clock, metric)]
+        _panel(axis, chosen, column, networks)
+        axis.set_title(f"{METRICS[metric].label}, {clock_label(clock)}")
+    for axis, metric in zip(axes[: len(GAIN_METRICS)], GAIN_METRICS, strict=True):
+        values = [row[column] for row in rows if row["metric"] == metric]
+        limits = min(*values, 1.0) / 1.12, max(*values, 1.0) * 1.12
+        axis.set_xlim(limits)
+        plain_log_ticks(axis.xaxis, *limits)
+    types = [name for (name,), _ in points.groups("pe_type") if name != baseline]
+    figure.supxlabel(f"Times better than the best {type_style(baseline).label} design", fontsize=7)
+    type_legend(figure, types, lines=False)
+    return figure
+
+
+def _panel(axis: Axes, rows: Sequence[Row], column: str, networks: Sequence[str]) -> None:
+    axis.set(xscale="log", ylim=(len(networks) - 0.4, -0.6))
+    axis.set_yticks(range(len(networks)), networks)
+    axis.tick_params(axis="y", length=0)
+    axis.hlines(range(len(networks)), 0, 1, transform=axis.get_yaxis_transform(), color="#DDDDDD", lw=0.5, zorder=1)
+    axis.axhline(len(networks) - 1.5, color=GREY, lw=0.5, zorder=1)  # the mean apart from what it is the mean of
+    axis.axvline(1, color=GREY, lw=0.7, zorder=2)
+    for row in rows:
+        style = type_style(row["pe_type"])
+        axis.plot(
+            row[column], networks.index(row["workload"]), style.marker, color=style.color, ms=4, mew=0.3, mec="white",
+            zorder=3,
+        )  # fmt: skip

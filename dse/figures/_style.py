@@ -1,0 +1,126 @@
+"""Common style of the figures: sizes, colours, markers, legends, ticks.
+
+Colours and markers of PE types come from their pe.yaml (Okabe and Ito's colour-blind safe palette).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+from dse.usable import pe_label
+from pe_library.model import list_pe_types, load_pe_type
+
+Share = bool | Literal["none", "all", "row", "col"]
+
+SINGLE_IN, DOUBLE_IN = 3.5, 7.16  # widths of one and two columns of an IEEE page
+# Ticks of a decade by the number of decades an axis spans: the first whose limit is above it.
+LOG_TICKS = (
+    (0.35, (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)),
+    (1.0, (1.0, 2.0, 3.0, 5.0)),
+    (1.7, (1.0, 2.0, 5.0)),
+    (2.6, (1.0, 3.0)),
+    (np.inf, (1.0,)),
+)
+GREY = "#666666"
+# Parts of a whole, not PE types: Paul Tol's "light" scheme, colour-blind safe and apart from the types' colours.
+PART_COLORS = ("#77AADD", "#EE8866", "#EEDD88", "#FFAABB", "#AAAA00", "#44BB99", "#DDDDDD")
+
+STYLE: Any = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # ships with matplotlib: the same glyphs everywhere
+    "font.size": 7,
+    "axes.titlesize": 7,
+    "axes.labelsize": 7,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "axes.linewidth": 0.5,
+    "axes.titlepad": 3,
+    "axes.labelpad": 2,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.major.width": 0.5,
+    "ytick.major.width": 0.5,
+    "xtick.minor.width": 0.4,
+    "ytick.minor.width": 0.4,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "xtick.minor.size": 1.5,
+    "ytick.minor.size": 1.5,
+    "xtick.major.pad": 2,
+    "ytick.major.pad": 2,
+    "grid.linewidth": 0.4,
+    "grid.color": "#DDDDDD",
+    "lines.linewidth": 1.0,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,  # TrueType: text stays text, as publishers ask
+    "figure.constrained_layout.use": True,
+    "figure.constrained_layout.h_pad": 0.03,
+    "figure.constrained_layout.w_pad": 0.03,
+}
+
+
+@dataclass(frozen=True)
+class TypeStyle:
+    """How a PE type is drawn."""
+
+    label: str
+    color: str
+    marker: str
+
+
+def type_style(pe_type: str) -> TypeStyle:
+    """Style from pe.yaml; grey for a type the library no longer has."""
+    if pe_type not in list_pe_types():
+        return TypeStyle(pe_label(pe_type), GREY, "x")
+    known = load_pe_type(pe_type)
+    return TypeStyle(known.label, known.color, known.marker)
+
+
+def grid(
+    panels: int, width_in: float, panel_height_in: float, columns: int, *, sharex: Share = False, sharey: Share = False
+) -> tuple[Figure, list[Axes]]:
+    """A figure of `panels` equal panels in at most `columns` columns; surplus axes are switched off."""
+    columns = min(columns, panels)
+    rows = -(-panels // columns)
+    figure = Figure(figsize=(width_in, panel_height_in * rows))
+    axes = list(figure.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey).flat)
+    for surplus in axes[panels:]:
+        surplus.set_axis_off()
+    return figure, axes[:panels]
+
+
+def type_legend(
+    figure: Figure, pe_types: Sequence[str], extra: Sequence[Line2D] = (), *, lines: bool = True
+) -> None:
+    """One legend for the whole figure, above the panels."""
+    handles = []
+    for name in pe_types:
+        style = type_style(name)
+        line = "-" if lines else "none"
+        handles.append(
+            Line2D([], [], color=style.color, marker=style.marker, ms=4, mew=0, ls=line, label=style.label)
+        )
+    handles += extra
+    figure.legend(
+        handles=handles, loc="outside upper center", ncols=len(handles), handlelength=1.6, columnspacing=1.2
+    )
+
+
+def plain_log_ticks(axis: Any, low: float, high: float) -> None:
+    """Ticks as plain numbers, the fewer per decade the more decades there are."""
+    decades = np.log10(high / low)
+    subs = next(subs for limit, subs in LOG_TICKS if decades < limit)
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())

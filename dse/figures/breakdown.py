@@ -1,0 +1,76 @@
+"""Area and energy of the best design of each PE type, by part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from dse.breakdowns import breakdowns
+from dse.figures._style import DOUBLE_IN, GREY, PART_COLORS, type_style
+from dse.run import Run
+from dse.usable import MAX, Points
+
+Row = dict[str, Any]
+
+ORDER = 4
+CAPTION = (
+    "Area (top) and energy per inference (bottom) of the design with the highest performance per area of each PE type, "
+    "at its own maximum clock, by part; relative to the INT16 design's total, so bar heights are ratios of totals."
+)
+REFERENCE = "int16"
+# Legend name -> column of the area and of the energy in that part.
+PARTS: Mapping[str, tuple[str | None, str | None]] = {
+    "MAC": ("area_arithmetic_mm2", "energy_mac_mj"),
+    "spads": ("area_storage_mm2", "energy_spad_mj"),
+    "PE control, clock": ("area_control_mm2", "energy_clock_mj"),
+    "GLB": ("area_buffer_mm2", "energy_glb_mj"),
+    "NoC": ("area_wires_mm2", "energy_noc_mj"),
+    "DRAM": (None, "energy_dram_mj"),
+    "leakage": (None, "energy_leakage_mj"),
+}
+TOTALS = ("area_mm2", "energy_mj")
+LABELS = ("Area", "Energy")
+
+
+def draw(run: Run, points: Points) -> Figure:
+    """Two rows of panels, one column per network; the bars of a panel are PE types."""
+    rows = breakdowns(run, points)
+    clock = MAX if any(row["clock_setting"] == MAX for row in rows) else rows[0]["clock_setting"]
+    rows = [row for row in rows if row["clock_setting"] == clock]
+    networks = list(dict.fromkeys(row["workload"] for row in rows))
+    figure = Figure(figsize=(DOUBLE_IN, 3.9))
+    axes = figure.subplots(2, len(networks), squeeze=False, sharex="col", sharey="row", height_ratios=(1, 1.4))
+    for column, network in enumerate(networks):
+        own = [row for row in rows if row["workload"] == network]
+        for quantity in range(2):
+            _bars(axes[quantity, column], own, quantity)
+        axes[0, column].set_title(network)
+        axes[1, column].set_xticks(range(len(own)), [type_style(row["pe_type"]).label for row in own], rotation=90)
+    for quantity, label in enumerate(LABELS):
+        axes[quantity, 0].set_ylabel(f"{label}, relative to {_reference(rows)['pe_type'].upper()}")
+    handles = [Patch(color=color, label=name) for name, color in zip(PARTS, PART_COLORS, strict=True)]
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), handlelength=1, columnspacing=1.2)
+    return figure
+
+
+def _reference(rows: Sequence[Row]) -> Row:
+    """The design that bars are relative to: INT16's, or the first type's where there is no INT16."""
+    return next((row for row in rows if row["pe_type"] == REFERENCE), rows[0])
+
+
+def _bars(axis: Axes, rows: Sequence[Row], quantity: int) -> None:
+    scale = _reference(rows)[TOTALS[quantity]]
+    bottom = np.zeros(len(rows))
+    for columns, color in zip(PARTS.values(), PART_COLORS, strict=True):
+        column = columns[quantity]
+        if column is not None:
+            height = np.array([row[column] for row in rows]) / scale
+            axis.bar(range(len(rows)), height, 0.75, bottom, color=color)
+            bottom += height
+    axis.axhline(1, color=GREY, lw=0.4, ls=(0, (4, 3)), zorder=3)
+    axis.tick_params(axis="x", length=0)

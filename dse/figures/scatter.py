@@ -1,0 +1,144 @@
+"""Every design of every network in the plane of two metrics, with the Pareto front of each PE type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from dse.figures._style import DOUBLE_IN, GREY, TypeStyle, grid, plain_log_ticks, type_legend, type_style
+from dse.gains import fronts
+from dse.metrics import METRICS
+from dse.run import Run
+from dse.usable import Points
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+Pair = tuple[str, str]
+
+ORDER = 1
+CAPTION = (
+    "Performance per area against energy per inference for every usable design (tinted cells; where PE types overlap, "
+    "the mean of their colours), and the exact Pareto front of each PE type (lines; at most seven of its points carry "
+    "the marker). Both axes are relative to the best INT16 value of the network, so designs right of and below the "
+    "dashed lines beat every INT16 design in that metric."
+)
+COLUMNS = 4
+MARKED = 7
+TINT = 0.42  # strength of a cell's colour on white
+BASELINE = "int16"
+DASHES = (0, (4, 3))
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One network: coordinates and PE type of each design, and the coordinates of each PE type's front."""
+
+    workload: str
+    across: FloatArray
+    up: FloatArray
+    pe_codes: IntArray
+    colors: FloatArray  # (PE types, 3)
+    fronts: Mapping[str, tuple[FloatArray, FloatArray]]
+
+
+def draw(run: Run, points: Points) -> Figure:
+    """The plane of the papers: performance per area against energy."""
+    return draw_pair(points, "perf_per_area", "energy")
+
+
+def draw_pair(points: Points, x: str, y: str) -> Figure:
+    """Small multiples, one per network: metric `x` across, `y` up. Relative to the best INT16 where there is one."""
+    scales = _scales(points, x, y)
+    panels = [
+        _panel(points, workload, by_type, (x, y), scales.get(workload, (1.0, 1.0)))
+        for workload, by_type, _ in fronts(points, [x, y])
+    ]
+    columns = {5: 3, 6: 3}.get(len(panels), COLUMNS)
+    height = 1.9 if len(panels) <= columns else 1.6
+    figure, axes = grid(len(panels), DOUBLE_IN, height, columns, sharex=bool(scales), sharey=bool(scales))
+    for axis, panel in zip(axes, panels, strict=True):
+        alike = panels if scales else [panel]
+        limits = _limits([p.across for p in alike]), _limits([p.up for p in alike])
+        _cells(axis, panel, limits)
+        axis.set(xscale="log", yscale="log", title=panel.workload)
+        for pe_type, front in panel.fronts.items():
+            _front(axis, type_style(pe_type), *front, METRICS[x].maximize)
+        if scales:
+            axis.axhline(1, color=GREY, lw=0.5, ls=DASHES, zorder=2)
+            axis.axvline(1, color=GREY, lw=0.5, ls=DASHES, zorder=2)
+        axis.set(xlim=limits[0], ylim=limits[1])
+        plain_log_ticks(axis.xaxis, *limits[0])
+        plain_log_ticks(axis.yaxis, *limits[1])
+    reference = [Line2D([], [], color=GREY, lw=0.5, ls=DASHES, label="best INT16")] if scales else []
+    type_legend(figure, [name for (name,), _ in points.groups("pe_type")], reference)
+    figure.supxlabel(_label(x, bool(scales), ", "), fontsize=7)
+    figure.supylabel(_label(y, bool(scales), "\n"), fontsize=7)
+    return figure
+
+
+def _scales(points: Points, x: str, y: str) -> dict[str, tuple[float, float]]:
+    """The best INT16 values of both metrics per network; nothing unless every network has them."""
+    scales = {}
+    for (workload, pe_type), group in points.groups("workload", "pe_type"):
+        if pe_type == BASELINE:
+            best = [float(points.values[name][points.best(group, [name])]) for name in (x, y)]
+            scales[workload] = (best[0], best[1])
+    return scales if len(scales) == len(list(points.groups("workload"))) else {}
+
+
+def _panel(
+    points: Points, workload: str, by_type: Mapping[str, IntArray], metrics: Pair, scale: tuple[float, float]
+) -> Panel:
+    group = next(group for (name,), group in points.groups("workload") if name == workload)
+    across, up = (points.values[name] / unit for name, unit in zip(metrics, scale, strict=True))
+    colors = np.array([to_rgb(type_style(name).color) for name in points.names["pe_type"]])
+    lines = {name: (across[front], up[front]) for name, front in by_type.items()}
+    return Panel(workload, across[group], up[group], points.codes["pe_type"][group], colors, lines)
+
+
+def _limits(columns: Sequence[FloatArray]) -> tuple[float, float]:
+    """Axis limits 4 % beyond the values on the log scale."""
+    low, high = min(column.min() for column in columns), max(column.max() for column in columns)
+    margin = max((high / low) ** 0.04, 1.02)
+    return float(low / margin), float(high * margin)
+
+
+def _cells(axis: Axes, panel: Panel, limits: tuple[tuple[float, float], tuple[float, float]]) -> None:
+    """Colour each cell of a fine grid in which a design lies: all designs are drawn, none hides another."""
+    side = int(np.clip(3 * np.sqrt(len(panel.across)), 60, 220))
+    cell = np.zeros(len(panel.across), np.int64)
+    for values, (low, high) in zip((panel.up, panel.across), reversed(limits), strict=True):
+        cell = cell * side + (np.log(values / low) / np.log(high / low) * side).astype(np.int64)
+    present = np.zeros((len(panel.colors), side * side))
+    present[panel.pe_codes, cell] = 1
+    count = present.sum(axis=0)
+    color = present.T @ panel.colors / np.maximum(count, 1)[:, None]
+    image = np.concatenate([1 - TINT * (1 - color), (count > 0)[:, None]], axis=1)
+    axis.imshow(
+        image.reshape(side, side, 4), origin="lower", extent=(0, 1, 0, 1), transform=axis.transAxes, aspect="auto",
+        interpolation="nearest", zorder=1,
+    )  # fmt: skip
+
+
+def _front(axis: Axes, style: TypeStyle, across: FloatArray, up: FloatArray, maximize_x: bool) -> None:
+    """The border of what the front's points reach: from each the step runs towards worse values across."""
+    order = np.lexsort((up, across))
+    x, y = across[order], up[order]
+    marked = np.unique(np.linspace(0, len(x) - 1, min(MARKED, len(x))).round().astype(np.int64))
+    steps = "steps-pre" if maximize_x else "steps-post"
+    axis.plot(x, y, color=style.color, lw=0.9, drawstyle=steps, zorder=3)
+    axis.plot(x[marked], y[marked], style.marker, color=style.color, ms=3, mew=0.3, mec="white", zorder=4)
+
+
+def _label(metric: str, relative: bool, separator: str) -> str:
+    known = METRICS[metric]
+    unit = "relative to INT16's best" if relative else known.unit
+    better = "better \N{RIGHTWARDS ARROW}" if known.maximize else "\N{LEFTWARDS ARROW} better"
+    return f"{known.label}{separator if unit else ''}{unit} ({better})"

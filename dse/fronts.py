@@ -1,0 +1,157 @@
+"""`dse pareto`: exact fronts and best designs of a run, to the terminal and to files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dse.compact import compact, legend, thinned, varying
+from dse.errors import InputError, Problem, did_you_mean
+from dse.gains import BASELINES, best_positions, describe, fronts
+from dse.metrics import METRICS
+from dse.run import Run
+from dse.tables import Table, to_csv, to_json, to_terminal, write
+from dse.usable import Points, clock_label, load_points
+
+Row = dict[str, Any]
+
+SHOWN_FRONT = 10  # points of a front in the terminal
+
+
+@dataclass(frozen=True)
+class ParetoReport:
+    """What `dse pareto` found; `messages` says what the run lacks. Files are written already."""
+
+    metrics: tuple[str, ...]
+    best: Table  # per workload, clock setting and PE type: the best point of the first metric
+    front: Table  # per workload: the fronts of each PE type; `on_front` marks the front over all types
+    provenance: str
+    messages: tuple[str, ...]
+    csv_path: Path
+    figures: tuple[Path, ...]
+
+    def render(self, form: str) -> str:
+        """The report as `table`, `csv` or `json` text."""
+        return {"table": self.table, "csv": self.csv, "json": self.json}[form]()
+
+    def csv(self) -> str:
+        """The fronts, as in pareto.csv."""
+        return to_csv(self.front, self.provenance)
+
+    def json(self) -> str:
+        """Best points and fronts."""
+        return to_json([self.best, self.front], self.provenance)
+
+    def table(self) -> str:
+        """Per workload the best points and the front shortened to what a terminal shows."""
+        best, front = self.best.records(), [row for row in self.front.records() if row["on_front"]]
+        shown: dict[tuple[str, str], list[Any]] = {}
+        for row in best:
+            shown.setdefault((row["workload"], clock_label(row["clock_setting"])), []).append(row)
+        for workload in dict.fromkeys(row["workload"] for row in best):
+            points = _distinct([row for row in front if row["workload"] == workload], self.metrics)
+            shown[workload, "front"] = thinned(points, SHOWN_FRONT)
+        rows = [row for group in shown.values() for row in group]
+        columns = varying(rows)
+        blocks = [legend(rows, self.metrics) + "\n"]
+        for workload in dict.fromkeys(key[0] for key in shown):
+            for key in [key for key in shown if key[0] == workload]:
+                title = self._title(workload, key[1], len(shown[key]), front)
+                blocks.append(to_terminal(compact(title, shown[key], self.metrics, columns)))
+        return "\n".join(blocks)
+
+    def _title(self, workload: str, part: str, shown: int, front: Sequence[Row]) -> str:
+        if part != "front":
+            return f"{workload}: best {self.metrics[0]} per PE type, {part}"
+        points = [row for row in front if row["workload"] == workload]
+        distinct = len(_distinct(points, self.metrics))
+        which = "" if shown == distinct else f", {shown} shown"
+        equal = "" if distinct == len(points) else f" ({len(points)} designs)"
+        return f"{workload}: front of {' and '.join(self.metrics)}, {distinct} points{equal}{which}"
+
+
+def pareto(run: Run, metrics: Sequence[str], out_dir: Path | None = None) -> ParetoReport:
+    """Exact fronts and best points of a run; writes pareto.csv, pareto_best.csv and the figure to
+    `out_dir` (default: the run's own folder).
+
+    One metric alone is paired with energy, energy with perf_per_area. Raises InputError for an unknown metric,
+    RunError when the run has no usable point.
+    """
+    from dse.figures import save
+    from dse.figures.scatter import draw_pair
+
+    names, out = pair(metrics), run.path if out_dir is None else out_dir
+    points = load_points(run, names)
+    best, front = best_table(run, points, names), front_table(run, points, names)
+    csv_path = write(out / "pareto.csv", to_csv(front, run.provenance))
+    write(out / "pareto_best.csv", to_csv(best, run.provenance))
+    figures: list[Path] = []
+    for other in names[1:]:
+        stem = "pareto" if other == names[1] else f"pareto_{other}"
+        figures += save(partial(draw_pair, points, names[0], other), out / stem, run.provenance)
+    return ParetoReport(names, best, front, run.provenance, missing_baselines(points), csv_path, tuple(figures))
+
+
+def pair(metrics: Sequence[str]) -> tuple[str, ...]:
+    """The metrics without repeats, a single one joined by its usual partner. Raises InputError for unknown ones."""
+    names = tuple(dict.fromkeys(metrics)) or ("perf_per_area",)
+    unknown = [name for name in names if name not in METRICS]
+    if unknown:
+        raise InputError([Problem("--metric", "must be a metric", n, did_you_mean(n, METRICS)) for n in unknown])
+    if len(names) > 1:
+        return names
+    return (*names, "perf_per_area" if names == ("energy",) else "energy")
+
+
+def missing_baselines(points: Points) -> tuple[str, ...]:
+    """One message per baseline type without a usable point."""
+    types = {labels[0] for labels, _ in points.groups("pe_type")}
+    return tuple(
+        f"no usable {name.upper()} design in this run: columns that compare with it are blank"
+        for name in BASELINES
+        if name not in types
+    )
+
+
+def best_table(run: Run, points: Points, metrics: Sequence[str]) -> Table:
+    """The best point of the first metric per workload, clock setting and PE type; ties by the other metrics."""
+    chosen = list(best_positions(points, metrics).values())
+    rows = [_ordered(row, metrics) for row in describe(run, points, chosen, metrics)]
+    return Table.of("best", f"Best {metrics[0]} per PE type", rows)
+
+
+def front_table(run: Run, points: Points, metrics: Sequence[str]) -> Table:
+    """Per workload the fronts of all PE types, by falling first metric; `on_front` marks the front over all types."""
+    chosen: list[int] = []
+    flags: list[bool] = []
+    sign = -1.0 if METRICS[metrics[0]].maximize else 1.0
+    for _, by_type, overall in fronts(points, metrics):
+        members = np.concatenate(list(by_type.values()))
+        order = np.lexsort((points.row[members], sign * points.values[metrics[0]][members]))
+        chosen += members[order].tolist()
+        flags += np.isin(members[order], overall).tolist()
+    rows = describe(run, points, chosen, metrics)
+    lines = [{"on_front": flag, **_ordered(row, metrics)} for flag, row in zip(flags, rows, strict=True)]
+    return Table.of("front", f"Fronts of {' and '.join(metrics)}", lines)
+
+
+def _ordered(row: Row, metrics: Sequence[str]) -> Row:
+    """What identifies a point and the chosen metrics with their gains first, the other columns after."""
+    first = ["workload", "clock_setting", "pe_type"]
+    for name in metrics:
+        first += [METRICS[name].column, *(f"{name}_vs_{baseline}" for baseline in BASELINES)]
+    hidden = {"feasible", "reason"}  # the same for every usable point
+    return {key: row[key] for key in (*first, *(k for k in row if k not in first and k not in hidden))}
+
+
+def _distinct(rows: Sequence[Row], metrics: Sequence[str]) -> list[Row]:
+    """The first of the rows that are equal in all metrics."""
+    firsts: dict[tuple[Any, ...], Row] = {}
+    for row in rows:
+        firsts.setdefault(tuple(row[METRICS[name].column] for name in metrics), row)
+    return list(firsts.values())

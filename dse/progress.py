@@ -1,0 +1,64 @@
+"""Progress of a sweep on stderr: on a terminal a bar with rate and remaining time, else a plain line now and then."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dse.sweep import Progress
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+@contextmanager
+def show_progress() -> Iterator[Callable[[Progress], None]]:
+    """A callback that shows the progress it is given, while the context is open."""
+    if not sys.stderr.isatty():
+        yield _lines()
+        return
+    from rich import progress as rich
+    from rich.console import Console
+
+    columns = (
+        rich.TextColumn("sweep"),
+        rich.BarColumn(),
+        rich.MofNCompleteColumn(),
+        rich.TextColumn("designs  {task.fields[rate]}"),
+        rich.TimeRemainingColumn(),
+    )
+    with rich.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("sweep", total=None, rate="")
+        rate = _Rate()
+
+        def update(now: Progress) -> None:
+            bar.update(task, completed=now.done, total=now.total, rate=f"{rate.per_second(now):,.0f}/s")
+
+        yield update
+
+
+class _Rate:
+    """Designs per second since the first report; what a resumed sweep found done does not count."""
+
+    def __init__(self) -> None:
+        self.first: Progress | None = None
+
+    def per_second(self, now: Progress) -> float:
+        self.first = self.first or now
+        elapsed = now.elapsed_s - self.first.elapsed_s
+        return (now.done - self.first.done) / elapsed if elapsed > 0 else 0.0
+
+
+def _lines() -> Callable[[Progress], None]:
+    rate, last = _Rate(), [0.0]
+
+    def update(now: Progress) -> None:
+        speed = rate.per_second(now)
+        if speed and now.elapsed_s - last[0] >= SECONDS_BETWEEN_LINES:
+            last[0] = now.elapsed_s
+            left = (now.total - now.done) / speed
+            print(f"{now.done:,} of {now.total:,} designs, {speed:,.0f}/s, {left:,.0f} s left", file=sys.stderr)
+
+    return update

@@ -1,0 +1,125 @@
+"""`dse report`: every table and figure of a run, and a page that links them. `dse pareto` is `pareto`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import dse
+from dse.breakdowns import breakdowns
+from dse.causes import design_causes, pe_causes
+from dse.errors import RunError
+from dse.figures import SkipFigureError, list_figures, load_figure, save
+from dse.fronts import ParetoReport, best_table, front_table, missing_baselines, pareto
+from dse.gains import BASELINES, GAIN_METRICS, gains, gains_by_network, spreads
+from dse.metrics import METRICS
+from dse.run import Run
+from dse.tables import Table, to_csv, to_markdown, write
+from dse.usable import Points, clock_label, load_points
+from pe_library.heldout import heldout_errors
+from pe_library.model import list_pe_types
+
+__all__ = ["ParetoReport", "gains_markdown", "pareto", "report", "report_tables"]
+
+Row = dict[str, Any]
+
+QUANTITIES = ("area_um2", "leakage_uw", "run_pj", "min_period_ns")  # wholes the README reports the errors of
+EMBEDDED_ROWS = 24  # longer tables are linked only
+
+
+def report(run: Run, out_dir: Path | None = None) -> list[Path]:
+    """Write every figure (PNG, PDF), every table (CSV), gains.md and report.md; returns the paths.
+
+    The same run gives the same bytes. Raises RunError when the run has no usable point.
+    """
+    out = run.path if out_dir is None else out_dir
+    points = load_points(run, GAIN_METRICS)
+    tables = [table for table in report_tables(run, points) if table.rows]
+    paths = [write(out / f"{table.name}.csv", to_csv(table, run.provenance)) for table in tables]
+    messages, sections = list(missing_baselines(points)), []
+    for name in list_figures():
+        module = load_figure(name)
+        try:
+            paths += save(partial(module.draw, run, points), out / name, run.provenance)
+            sections.append(f"![{name}]({name}.png)\n\n{module.CAPTION} ([PDF]({name}.pdf))\n")
+        except SkipFigureError as reason:
+            messages.append(f"figure {name} left out: {reason}")
+    page = [_head(run, points, messages), "## Figures\n", *sections, "## Tables\n", gains_markdown(points)]
+    page += [_table_section(table) for table in tables]
+    paths.append(write(out / "gains.md", gains_markdown(points)))
+    paths.append(write(out / "report.md", "\n".join(page)))
+    return paths
+
+
+def report_tables(run: Run, points: Points) -> list[Table]:
+    """All tables of the report; `points` holds at least `GAIN_METRICS`."""
+    pair = ("perf_per_area", "energy")
+    types = [name for (name,), _ in points.groups("pe_type")]
+    return [
+        best_table(run, points, pair),
+        front_table(run, points, pair),
+        Table.of("gains", "Gains over the best INT16 and INT8 designs", gains(points),
+                 "Times better than the baseline's best value of the same metric, network and clock setting."),
+        Table.of("spreads", "Spread of the designs", spreads(points),
+                 "Largest over smallest value among INT16 designs and among designs of all PE types."),
+        Table.of("causes", "Performance per area over INT16 by cause, best designs", design_causes(run, points),
+                 "Factors multiply to the gain: the first seven exchange the PE type in the best INT16 design, "
+                 "resizing goes from there to the best design of the type. Empty: that exchange is not in the run."),
+        Table.of("causes_pe", "Performance per area over INT16 by cause, one PE", pe_causes(types),
+                 "Area in um2 at Eyeriss's spad depths; factors multiply to the gain."),
+        Table.of("breakdown", "Area and energy of the best designs by part", breakdowns(run, points),
+                 "The design of highest performance per area; parts add to the totals."),
+        Table.of("heldout", "Errors of the PE models at held-out points, percent", heldout_rows(),
+                 "Mean and largest absolute relative error against synthesis of points no model was fitted to."),
+    ]  # fmt: skip
+
+
+def gains_markdown(points: Points) -> str:
+    """The gains as Markdown tables, one per metric and baseline: a row per network, a column per PE type."""
+    rows = gains(points)
+    clocks = " / ".join(clock_label(name) for name in dict.fromkeys(row["clock_setting"] for row in rows))
+    blocks = []
+    for baseline in BASELINES:
+        for metric in GAIN_METRICS:
+            lines = gains_by_network(rows, metric, baseline)
+            title = f"{METRICS[metric].label}, times better than the best {baseline.upper()} design ({clocks})"
+            blocks.append(f"**{title}**\n\n{to_markdown(Table.of(metric, title, lines))}")
+    return "\n".join(blocks)
+
+
+def heldout_rows() -> list[Row]:
+    """One row per PE type: mean and largest error of each of `QUANTITIES`; empty cells before characterization."""
+    rows = []
+    for name in list_pe_types():
+        try:
+            errors = {error.quantity: error for error in heldout_errors(name)}
+        except RunError:
+            errors = {}
+        row: Row = {"pe_type": name, "points": errors["area_um2"].points if errors else 0}
+        for quantity in QUANTITIES:
+            found = errors.get(quantity)
+            row[f"{quantity}_mape"] = found and found.mape_percent
+            row[f"{quantity}_max"] = found and found.max_error_percent
+        rows.append(row)
+    return rows
+
+
+def _head(run: Run, points: Points, messages: Sequence[str]) -> str:
+    models: Mapping[str, str] = run.meta.get("pe_models", {})
+    limits = run.config.get("constraints") or "none"
+    lines = [
+        f"- written by dse {dse.__version__}; points by dse {run.meta.get('version')}",
+        f"- config sha256 {run.meta['config_sha256']}, seed {run.meta.get('seed')}",
+        *(f"- PE model of {name}: sha256 {sha}" for name, sha in models.items()),
+        f"- designs: {run.meta.get('designs')}, points: {run.meta.get('points')}, usable: {len(points.row)}",
+        f"- constraints: {limits}",
+        *(f"- **{message}**" for message in messages),
+    ]
+    return f"# Report of run `{run.name}`\n\n" + "\n".join(lines) + "\n"
+
+
+def _table_section(table: Table) -> str:
+    body = to_markdown(table) if 0 < len(table.rows) <= EMBEDDED_ROWS else f"{len(table.rows)} rows.\n"
+    return f"### {table.title}\n\n{table.note}\n\n{body}\n[{table.name}.csv]({table.name}.csv)\n"

@@ -1,0 +1,38 @@
+"""Samples of a design space: sorted design ids, without repeats."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import qmc
+
+from dse.config import Sample
+from dse.space import DesignSpace, IntArray
+
+
+def sampled_ids(space: DesignSpace, sample: Sample) -> IntArray:
+    """At most `sample.n` design ids, drawn by the sample's method and seed; sorted and unique.
+
+    `random` draws without repeats; `lhs` and `sobol` draw in the unit cube of the axes and round down to an axis value,
+    so that a small space may give fewer designs than asked for.
+    """
+    n = min(sample.n or space.size, space.size)
+    if sample.method == "random":
+        rng = np.random.default_rng(sample.seed)
+        return np.sort(_distinct(rng, space.size, n))
+    shape = np.asarray(space.shape)
+    if sample.method == "lhs":
+        unit = qmc.LatinHypercube(d=len(shape), rng=sample.seed).random(n)
+    else:
+        unit = qmc.Sobol(d=len(shape), rng=sample.seed).random_base2(int(n - 1).bit_length())[:n]
+    index = np.minimum((unit * shape).astype(np.int64), shape - 1)
+    return np.unique(np.ravel_multi_index(tuple(index.T), space.shape)).astype(np.int64)
+
+
+def _distinct(rng: np.random.Generator, size: int, n: int) -> IntArray:
+    """n distinct integers below size, in memory that grows with n even where size is astronomical."""
+    if n * 4 > size:
+        return rng.permutation(size)[:n].astype(np.int64)
+    found = np.unique(rng.integers(0, size, n, dtype=np.int64))
+    while len(found) < n:
+        found = np.unique(np.concatenate([found, rng.integers(0, size, n - len(found), dtype=np.int64)]))
+    return found

@@ -1,0 +1,178 @@
+"""The shape of a config file as pydantic models; `dse schema` prints the JSON Schema made from them.
+
+Nothing here reads a file; `dse.config` does. All models are strict: a bool is no number, text is no number, unknown
+keys are errors.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, ConfigDict, Field, create_model, model_validator
+
+from dse.dataflow import list_dataflows
+from dse.metrics import METRICS
+from dse.schema_types import Known, Strict, broken, distinct, name_axis, numeric_axis
+from dse.space import NUMERIC_AXES, Axis
+from dse.technology import OBJECTIVES, Technology
+from pe_library.memory.dram import list_dram
+from pe_library.memory.glb import list_glb_cells
+from pe_library.memory.noc import NocParameters
+from pe_library.model import list_pe_types
+
+SCHEMA_VERSION = 1
+MAX_WORKLOADS = 1000
+MAX_DESIGNS = 2**63 - 1  # design ids are int64
+MAX_SAMPLE = 100_000_000
+METHODS = ("grid", "random", "lhs", "sobol")
+
+MetricName = Annotated[str, Known("metric", lambda: tuple(METRICS))]
+Objective = Annotated[str, Known("objective", lambda: OBJECTIVES)]
+
+
+def size(space: Any) -> int:
+    """Number of designs of a `Space`."""
+    return math.prod(len(values) for _, values in space)
+
+
+class _Space(Strict):
+    @model_validator(mode="after")
+    def _check_size(self) -> _Space:
+        if size(self) > MAX_DESIGNS:
+            raise broken(f"must hold at most {MAX_DESIGNS} designs", hint="shorten some axes")
+        return self
+
+
+def _axis_field(axis: Axis) -> tuple[Any, Any]:
+    default = "max" if math.isinf(axis.default) else axis.default
+    return numeric_axis(axis), Field(default=default, validate_default=True, description=axis.description)
+
+
+_AXES: dict[str, Any] = {axis.name: _axis_field(axis) for axis in NUMERIC_AXES}
+Space = create_model(
+    "Space",
+    __base__=_Space,
+    __doc__="The design space: every combination of the values of its axes.",
+    pe_type=(
+        name_axis("PE type", list_pe_types),
+        Field(default="int16", validate_default=True, description="processing element; see `dse list pe-types`"),
+    ),
+    dataflow=(
+        name_axis("dataflow", list_dataflows),
+        Field(default="row_stationary", validate_default=True, description="dataflow; see `dse list dataflows`"),
+    ),
+    **_AXES,
+)
+
+
+class Bounds(Strict):
+    """Limits of one metric, in its unit; a design outside them is left out."""
+
+    min: float | None = Field(default=None, ge=0, description="smallest value allowed, in the unit of the metric")
+    max: float | None = Field(default=None, gt=0, description="largest value allowed, in the unit of the metric")
+
+    @model_validator(mode="after")
+    def _check(self) -> Bounds:
+        if self.min is None and self.max is None:
+            raise broken("needs `min`, `max` or both")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise broken(f"must be at most `max` ({self.max:g})", at=("min",), value=self.min)
+        return self
+
+
+class SampleModel(Strict):
+    """Which designs of the space are evaluated."""
+
+    method: Annotated[str, Known("method", lambda: METHODS)] = Field(
+        default="grid", description="all designs, or a sample: random, lhs (Latin hypercube) or sobol"
+    )
+    n: int | None = Field(default=None, ge=1, le=MAX_SAMPLE, description="number of designs; not with `grid`")
+    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="seed of the random generator")
+
+    @model_validator(mode="after")
+    def _check(self) -> SampleModel:
+        if self.method == "grid" and self.n is not None:
+            raise broken("must be left out when `method` is grid", at=("n",), value=self.n)
+        if self.method != "grid" and self.n is None:
+            raise broken("required key is missing", at=("n",), hint=f"method {self.method} needs a number of designs")
+        return self
+
+
+class MappingModel(Strict):
+    """How layers are mapped on a design."""
+
+    objective: Objective = Field(default="edp", description="what the mapper minimizes, layer by layer")
+
+
+_NOC: dict[str, Any] = {
+    field.name: (float, Field(default=field.default, gt=0, le=1e9, description="see docs/memory.md"))
+    for field in fields(NocParameters)
+}
+Noc = create_model("Noc", __base__=Strict, __doc__="Parameters of the network on chip; see docs/memory.md.", **_NOC)
+
+
+class TechnologyModel(Strict):
+    """Memories, wires and scaling."""
+
+    glb_cell: Annotated[str, Known("GLB cell", list_glb_cells)] = Field(
+        default=Technology.glb_cell, description="transistor type of the GLB's SRAM"
+    )
+    dram_technology: Annotated[str, Known("DRAM technology", list_dram)] = Field(
+        default=Technology.dram_technology, description="kind of DRAM"
+    )
+    dram_pj_per_bit: float | None = Field(
+        default=None, gt=0, le=1e6, description="DRAM energy per bit, pJ, instead of the technology's"
+    )
+    energy_scale: float = Field(
+        default=Technology.energy_scale,
+        gt=0,
+        le=1e3,
+        description="factor on all on-chip energy, for another node or voltage",
+    )
+    noc: Noc = Field(  # type: ignore[valid-type]  # made by create_model
+        default=Noc(), description="parameters of the network on chip"
+    )
+
+
+def _check_version(version: int) -> int:
+    if version != SCHEMA_VERSION:
+        raise broken("unsupported version of the file format", hint=f"this dse reads {SCHEMA_VERSION}")
+    return version
+
+
+class ConfigModel(Strict):
+    """A study: which networks on which designs, and what is wanted of them."""
+
+    model_config = ConfigDict(title="dse config")
+
+    version: Annotated[int, AfterValidator(_check_version)] = Field(
+        alias="schema", description="version of this file format", json_schema_extra={"const": SCHEMA_VERSION}
+    )
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="name of the study and of its folder under results/"
+    )
+    workloads: Annotated[list[Annotated[str, Field(min_length=1)]], AfterValidator(distinct)] = Field(
+        min_length=1,
+        max_length=MAX_WORKLOADS,
+        description="names from `dse list workloads`, or paths to layer tables, relative to this file",
+    )
+    space: Space = Field(  # type: ignore[valid-type]  # made by create_model
+        description="the axes of the design space; an axis left out has its default"
+    )
+    objectives: Annotated[list[MetricName], AfterValidator(distinct)] = Field(
+        default=["perf_per_area", "energy"], min_length=1, description="metrics to trade off against each other"
+    )
+    constraints: dict[MetricName, Bounds] = Field(default={}, description="limits per metric: `{area: {max: 20}}`")
+    sample: SampleModel = Field(default=SampleModel(), description="all designs, or a sample of them")
+    mapping: MappingModel = Field(default=MappingModel(), description="how layers are mapped")
+    technology: TechnologyModel = Field(default=TechnologyModel(), description="memories, wires, scaling")
+
+    @model_validator(mode="after")
+    def _check(self) -> ConfigModel:
+        if self.sample.n is not None:
+            limit = size(self.space)
+            if self.sample.n > limit:
+                raise broken(f"must be at most the size of the space, {limit}", at=("sample", "n"), value=self.sample.n)
+        return self

@@ -1,0 +1,99 @@
+"""Outside data against a model of `dse.schema`: an instance, or every problem in our words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from dse.errors import Problem, did_you_mean
+from dse.schema import Bounds, MappingModel, Noc, SampleModel, Space, TechnologyModel
+from dse.schema_types import Range
+from dse.yaml_source import Location, Source
+
+Model = TypeVar("Model", bound=BaseModel)
+
+RULES = {  # pydantic's kinds of error, in our words
+    "missing": "required key is missing",
+    "extra_forbidden": "unknown key",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "finite_number": "must be finite",
+    "string_type": "must be text",
+    "list_type": "must be a list",
+    "dict_type": "must be a mapping of keys to values",
+    "model_type": "must be a mapping of keys to values",
+    "literal_error": "must be a number or `max`",  # the only literal there is
+    "greater_than": "must be above {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than": "must be below {lt:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "too_short": "must not be empty",
+    "too_long": "must have at most {max_length} values",
+    "string_too_short": "must not be empty",
+    "string_pattern_mismatch": "must be 1 to 64 letters, digits, `.`, `_` or `-`, a letter or digit first",
+    "dse": "{rule}",
+}
+
+NESTED: dict[str, type[BaseModel]] = {
+    "space": Space,
+    "sample": SampleModel,
+    "mapping": MappingModel,
+    "technology": TechnologyModel,
+}
+
+
+def validate(model: type[Model], source: Source) -> tuple[Model | None, list[Problem]]:
+    """The data as an instance of a model of `dse.schema`, or None and all problems."""
+    try:
+        return model.model_validate(source.data), []
+    except ValidationError as error:
+        return None, [_problem(source, model, details) for details in error.errors(include_url=False)]
+
+
+def _problem(source: Source, model: type[BaseModel], error: Mapping[str, Any]) -> Problem:
+    kind, given, context = error["type"], error["input"], error.get("ctx", {})
+    # Pydantic marks union branches (tags in <>) and keys of mappings; neither is part of the path.
+    location = tuple(part for part in error["loc"] if not str(part).startswith(("<", "[")))
+    rule = RULES[kind].format(**context) if kind in RULES else error["msg"]
+    if kind == "missing":
+        return source.problem(location, rule)
+    if kind == "extra_forbidden":
+        return source.problem(location, rule, hint=did_you_mean(location[-1], _known_keys(model, location[:-1])))
+    if kind == "dse":
+        location += context["at"]
+        given = context["value"] if context["at"] else given
+        hint = context["hint"]
+    else:
+        hint = _hint(kind, given)
+    return source.problem(location, rule, given, hint)
+
+
+def _hint(kind: str, given: object) -> str:
+    if given is None:
+        return "the value is empty"
+    if kind == "int_type" and isinstance(given, float) and given.is_integer():
+        return f"write {given:.0f}"
+    if kind in ("int_type", "float_type") and isinstance(given, str):
+        return "numbers have no quotes, units or separators"
+    if kind == "string_type" and not isinstance(given, list | dict):
+        return "put it in quotes"
+    return "write [value, ...]" if kind == "list_type" and not isinstance(given, dict) else ""
+
+
+def _known_keys(root: type[BaseModel], location: Location) -> list[str]:
+    """The keys of the mapping at a location of the document."""
+    model: type[BaseModel]
+    match location:
+        case ("space", _):
+            model = Range
+        case ("constraints", _):
+            model = Bounds
+        case ("technology", "noc"):
+            model = Noc
+        case (str(name),):
+            model = NESTED[name]
+        case _:
+            model = root
+    return [field.alias or name for name, field in model.model_fields.items()]

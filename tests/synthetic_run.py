@@ -1,0 +1,105 @@
+"""A run directory with made-up numbers, for tests only: right columns, plausible trends, no engine needed."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+TYPES = ("fp32", "int16", "int8", "w4a8", "lightpe1", "lightpe2")
+# um2 and ns of a PE, pJ of a MAC, bits of a word: invented, only ordered as one expects.
+PE = {
+    "fp32": (60000, 3.0, 30.0, 32), "int16": (32000, 1.5, 8.0, 16), "int8": (18000, 1.2, 3.0, 8),
+    "w4a8": (12000, 1.1, 2.0, 6), "lightpe1": (11500, 1.0, 0.9, 6), "lightpe2": (16000, 1.05, 1.5, 8),
+}  # fmt: skip
+GMACS = {"resnet20-cifar10": 0.041, "vgg16": 15.5, "alexnet": 0.72}
+SPACE = {
+    "dataflow": ["row_stationary"], "rows": [8, 12, 16], "cols": [8, 14], "ifmap_spad_words": [12, 24],
+    "filter_spad_words": [112, 224], "psum_spad_words": [16, 24], "glb_kib": [64, 108, 256],
+    "glb_bytes_per_cycle": [8], "dram_gb_s": [1.0, 4.0, 16.0], "clock_mhz": ["max", 200.0], "batch": [1],
+}  # fmt: skip
+DICTIONARY = ("workload", "pe_type", "dataflow", "clock_setting", "reason")
+
+
+def write_run(path, pe_types=TYPES, workloads=tuple(GMACS), space=SPACE, feasible=True, constraints=None):
+    """Write run.json and points.parquet; every 7th design is infeasible, or all when `feasible` is False."""
+    axes = {"pe_type": list(pe_types), **space}
+    designs = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    rows = [
+        point(index, design, workload, feasible and index % 7 != 3)
+        for workload in workloads
+        for index, design in enumerate(designs)
+    ]
+    table = pa.Table.from_pylist(rows)
+    for name in DICTIONARY:
+        table = table.set_column(table.column_names.index(name), name, table[name].dictionary_encode())
+    path = Path(path)
+    path.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, path / "points.parquet", row_group_size=5000)
+    config = {"name": path.name, "workloads": list(workloads), "space": axes, "constraints": constraints or {}}
+    meta = {"version": "0", "name": path.name, "config": config, "config_sha256": "0" * 64}
+    (path / "run.json").write_text(json.dumps(meta))
+    return path
+
+
+def point(index, design, workload, feasible):
+    """One row of points.parquet."""
+    um2, period, mac_pj, bits = PE[design["pe_type"]]
+    depth = design["filter_spad_words"] / 224
+    pes = design["rows"] * design["cols"]
+    mhz = 1e3 / period if design["clock_mhz"] == "max" else design["clock_mhz"]
+    macs = GMACS[workload] * 1e9
+    compute = int(macs / pes / (0.9 - 0.02 * pes / 64))
+    traffic_mb = 4 * GMACS[workload] * bits / 8 * (1 + 100 / design["glb_kib"] + 0.3 / depth)
+    stall = max(0, int(traffic_mb * 1e3 / design["dram_gb_s"] * mhz) - compute)
+    area = {"pe": pes * um2 * (0.3 + 0.7 * depth) * 1e-6, "glb": design["glb_kib"] * 0.0033, "noc": pes * 1e-4}
+    milliseconds = (compute + stall) / (mhz * 1e3)
+    energy = {
+        "mac": macs * mac_pj * 1e-9, "spad": macs * bits * 0.2 * 1e-9, "noc": macs * bits * 0.01e-9,
+        "glb": traffic_mb * 0.05, "dram": traffic_mb * 0.064, "clock": macs * 0.4e-9,
+        "leakage": sum(area.values()) * milliseconds * 1e-2,
+    }  # fmt: skip
+    total, square = sum(energy.values()), sum(area.values())
+    chip = total - energy["dram"]
+    metrics = {
+        "latency_ms": milliseconds, "energy_mj": total, "energy_no_dram_mj": chip,
+        "power_mw": chip / milliseconds * 1e3, "area_mm2": square,
+        "perf_per_area_inf_s_mm2": 1e3 / milliseconds / square, "gops_per_mm2": 2e-6 * macs / milliseconds / square,
+        "tops_per_w": 2e-9 * macs / chip, "edp_mj_ms": total * milliseconds,
+        "utilization": macs / ((compute + stall) * pes),
+        **{f"area_{part}_mm2": value for part, value in area.items()},
+        **{f"energy_{part}_mj": value for part, value in energy.items()},
+        "dram_mb": traffic_mb, "glb_mb": traffic_mb * 3,
+    }  # fmt: skip
+    cycles = {"compute_cycles": compute, "glb_stall_cycles": 0, "dram_stall_cycles": stall, "overhead_cycles": 0}
+    setting = design["clock_mhz"] if design["clock_mhz"] == "max" else f"{design['clock_mhz']:g}"
+    return {
+        "design_id": index, "workload": workload, **{k: v for k, v in design.items() if k != "clock_mhz"},
+        "clock_setting": setting, "clock_mhz": float(mhz), "feasible": feasible,
+        "reason": "" if feasible else "clock above the maximum",
+        **(metrics if feasible else dict.fromkeys(metrics)),
+        **(cycles if feasible else dict.fromkeys(cycles, 0)),
+    }  # fmt: skip
+
+
+def write_large_run(path, copies):
+    """The synthetic run many times over with values jittered, to measure speed."""
+    small = write_run(path)
+    table = pq.read_table(small / "points.parquet").combine_chunks()
+    rng = np.random.default_rng(0)
+    parts = []
+    for copy in range(copies):
+        part = table
+        for name in ("perf_per_area_inf_s_mm2", "energy_mj", "energy_no_dram_mj"):
+            factor = pa.array(np.exp(rng.normal(0, 0.1, len(table))))
+            column = pa.compute.multiply(part[name], factor)
+            part = part.set_column(part.column_names.index(name), name, column)
+        ids = pa.compute.add(part["design_id"], copy * math.prod(map(len, SPACE.values())) * len(TYPES))
+        parts.append(part.set_column(0, "design_id", ids))
+    pq.write_table(pa.concat_tables(parts).unify_dictionaries(), small / "points.parquet")
+    return small
