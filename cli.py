@@ -5,78 +5,14 @@ Exit codes: 0 done, 1 the run failed, 2 the input is wrong, 130 interrupted. Dat
 
 from __future__ import annotations
 
-import os
 import shlex
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
 import dse
-from dse.errors import InputError, RunError
-
-MAX_SHOWN = 25  # problems printed; a file may have thousands
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-class Commands(click.Group):
-    """A group that keeps the order of its commands and turns errors into messages and exit codes."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names in the order of definition."""
-        return list(self.commands)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; every error that is not a bug ends in one message on stderr."""
-        try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
-            return result
-        except InputError as error:
-            for problem in error.problems[:MAX_SHOWN]:
-                click.echo(f"error: {problem}", err=True)
-            if len(error.problems) > MAX_SHOWN:
-                click.echo(f"error: and {len(error.problems) - MAX_SHOWN} more problems", err=True)
-            ctx.exit(2)
-        except RunError as error:
-            click.echo(f"error: {error}", err=True)
-            ctx.exit(1)
-        except BrokenPipeError:
-            raise  # click ends quietly when the reader of our output has gone
-        except (OSError, MemoryError) as error:
-            click.echo(f"error: {error or 'out of memory'}", err=True)
-            ctx.exit(1)
-        except KeyboardInterrupt:
-            click.echo("interrupted", err=True)
-            ctx.exit(130)
-
-
-def form_option(*forms: str) -> Callable[[Command], Command]:
-    """`--format`; the first form is the default."""
-    return click.option("--format", "form", type=click.Choice(forms), default=forms[0], show_default=True,
-                        help="Form of the output.")  # fmt: skip
-
-
-def out_option(help_text: str) -> Callable[[Command], Command]:
-    """`-o DIR`."""
-    folder = click.Path(file_okay=False, path_type=Path)
-    return click.option("-o", "--out", type=folder, metavar="DIR", help=help_text)
-
-
-def jobs_option() -> Callable[[Command], Command]:
-    """`--jobs N`, by default one per processor this process may use."""
-    return click.option("--jobs", type=click.IntRange(1, 1024), default=_processors, metavar="N",
-                        help="Processes to use.  [default: all processors]")  # fmt: skip
-
-
-run_argument = click.argument("run", required=False, metavar="[RUN]")
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+from dse.errors import RunError
+from dse.terminal.command_line import Commands, form_option, jobs_option, out_option, run_argument
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -109,9 +45,9 @@ def sweep(config: Path, out: Path | None, jobs: int, fresh: bool) -> None:
       dse sweep study.yaml -o results/second --jobs 8
     """
     from dse.config import load_study
-    from dse.progress import show_progress
     from dse.run import RESULTS
     from dse.sweep import sweep as run_sweep
+    from dse.terminal.progress import show_progress
 
     study = load_study(config)
     with show_progress() as progress:
@@ -171,9 +107,9 @@ def evaluate(workload: str, design: str, mapping: str, objective: str, form: str
       dse evaluate --workload alexnet --design clock_mhz=200,batch=4 --objective energy
       dse evaluate --workload vgg16 --mapping e=14,p=16 --format json
     """
+    from dse.config.options import load_counts, load_design
     from dse.dataflow import load_dataflow
-    from dse.design_report import report_design
-    from dse.options import load_counts, load_design
+    from dse.terminal.design import report_design
     from workloads.loader import load_workload
 
     designs = load_design(design)
@@ -213,8 +149,8 @@ def list_(what: str, form: str) -> None:
       dse list pe-types
       dse list workloads --format json
     """
-    from dse.catalogue import catalogue
     from dse.tables import to_csv, to_json, to_terminal
+    from dse.terminal.catalogue import catalogue
 
     table, provenance = catalogue(what, brief=form == "table"), f"dse {dse.__version__}"
     if form == "table":
@@ -225,16 +161,60 @@ def list_(what: str, form: str) -> None:
 
 
 @cli.command()
+@click.argument("pe_types", nargs=-1, metavar="[PE_TYPE ...]")
+@click.option("--points", type=click.IntRange(min=1), metavar="N", help="Measure N shipped points again and compare.")
+@click.option("--at", metavar="K=V,...", help="Measure one point, given by its three scratchpad depths.")
+@click.option("--liberty", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="PATH",
+              help="Another cell library (Liberty file).")  # fmt: skip
+@jobs_option()
+@form_option("table", "json")
+def characterize(
+    pe_types: tuple[str, ...], points: int | None, at: str | None, liberty: Path | None, jobs: int, form: str
+) -> None:
+    """Synthesize PEs, measure them and fit their models (needs the extra `characterize`).
+
+    Without --points or --at this measures every point of the given PE types (all by default), replaces their shipped
+    points and models, and prints the errors at the held-out points. --points and --at change nothing that is shipped.
+
+    \b
+    Examples:
+      dse characterize int8 --points 3
+      dse characterize lightpe1 --at ifmap_spad_words=20,filter_spad_words=100,psum_spad_words=20
+      dse characterize int8 int16 --jobs 2
+    """
+    from dse.config.options import load_counts, load_names
+    from dse.tables import to_json, to_terminal
+    from pe_library.model import INPUTS, list_pe_types
+
+    if points is not None and at is not None:
+        raise click.UsageError("--points and --at exclude each other")
+    names = load_names(pe_types, "PE_TYPE", "PE type", list_pe_types()) or list_pe_types()
+    depths = None if at is None else load_counts(at, "--at", INPUTS, required=INPUTS)
+    try:
+        from characterization.report import characterization_tables
+    except ModuleNotFoundError as error:
+        missing = str(error.name).partition(".")[0]
+        raise RunError(f"{missing} is missing: pip install 'dse[characterize]'") from error
+    tables, failure = characterization_tables(
+        names, points, depths, liberty, jobs, lambda text: click.echo(text, err=True)
+    )
+    text = to_json(tables, f"dse {dse.__version__}") if form == "json" else "\n".join(map(to_terminal, tables))
+    click.echo(text.rstrip("\n"))
+    if failure:
+        raise RunError(failure)
+
+
+@cli.command()
 @form_option("json", "markdown")
 def schema(form: str) -> None:
     """Print the JSON Schema of config files, for editors; or their keys as a Markdown table.
 
     \b
     Examples:
-      dse schema > dse.schema.json
+      dse schema > dse.config.schema.json
       dse schema --format markdown
     """
-    from dse.schema_docs import json_schema, key_table
+    from dse.config.reference import json_schema, key_table
 
     click.echo(json_schema() if form == "json" else key_table())
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from characterization.liberty import Floats
-from characterization.netlist import NO_NET, ROOT, Ints, Netlist
+from characterization.netlist import NO_NET, Ints, Netlist
 from characterization.timing import Timing
 
 TICK_NS = 0.25e-3
@@ -117,7 +117,7 @@ def _settled(inputs: Ints, output: Ints, truth: NDArray[np.uint64], value: Bits,
 
 
 @numba.njit(cache=True)
-def _run(  # noqa: PLR0913
+def _run(
     nets: int, inputs: Ints, output: Ints, truth: NDArray[np.uint64], ticks: Ints, arc_energy: Floats,
     starts: Ints, sinks: Ints, pins: Ints, driver: Ints, data: Ints, parent: Ints, is_gate: NDArray[np.bool_],
     stored: Ints, inverted: Ints, port_nets: Ints, leaving: Ints, stimulus: Bits, phases: Ints, phase_count: int,

@@ -13,9 +13,10 @@ import itertools
 import os
 import pickle
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from characterization.syntax import Group, numbers, parse_boolean, parse_groups
 from dse.errors import RunError
 
 Floats = NDArray[np.float64]
+_Key = TypeVar("_Key")
 Edges = tuple[int, int]  # (input edge, output edge); 0 falls, 1 rises
 MAX_INPUTS = 6
 NO_TABLE = -1
@@ -124,9 +126,9 @@ def load_library(path: Path) -> Library:
             assert isinstance(library, Library)
             return library
     library = read_library(path.read_text(encoding="utf-8", errors="replace"), digest)
-    with tempfile.NamedTemporaryFile(dir=cache_dir(), delete=False) as stream:
-        pickle.dump(library, stream)
-    os.replace(stream.name, cached)
+    with tempfile.NamedTemporaryFile(dir=cache_dir(), delete=False) as draft:
+        pickle.dump(library, draft)
+    os.replace(draft.name, cached)
     return library
 
 
@@ -343,7 +345,6 @@ class _CellReader:
         return Table(axes[0], axes[1], grid)
 
 
-_Key = object
 _ZERO = Table(np.zeros(1), np.zeros(1), np.zeros((1, 1)))
 
 
@@ -368,7 +369,7 @@ def _truth(function: str, inputs: Sequence[str]) -> int:
     return sum(1 << int(i) for i in np.flatnonzero(values))
 
 
-def _merge(tables: Sequence[Table], reduce: object) -> Table:
+def _merge(tables: Sequence[Table], reduce: Callable[..., object]) -> Table:
     """Combine tables element-wise on the axes of the finest one."""
     base = max(tables, key=lambda t: t.values.size)
     grids = [
@@ -377,7 +378,6 @@ def _merge(tables: Sequence[Table], reduce: object) -> Table:
         else np.array([[t.at(r, c) for c in base.columns] for r in base.rows])
         for t in tables
     ]  # fmt: skip
-    assert callable(reduce)
     return Table(base.rows, base.columns, np.asarray(reduce(np.stack(grids), axis=0), dtype=np.float64))
 
 

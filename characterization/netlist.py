@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from characterization.liberty import MAX_INPUTS, Cell, Floats, Library, Output
+from characterization.liberty import MAX_INPUTS, Cell, Floats, Library, Output, Sequential
 from dse.errors import RunError
 
 Ints = NDArray[np.int64]
+Module = Mapping[str, Any]  # one module of a Yosys JSON netlist
 # The psum spad reads and writes in every cycle, so its energy is told apart by structure: "psum_write" is all that
 # leads to a stored word (write data, decoders, clock gates, the flip-flops), "psum_read" the rest (the read mux).
 PARTS = ("ifmap", "filter", "psum_read", "psum_write", "mac", "control")
@@ -41,7 +42,7 @@ class GateKind:
 
 @dataclass(frozen=True)
 class Netlist:
-    """One flat netlist bound to a library. N nets (0 and 1 are constants), G gates in topological order, S clocked cells.
+    """One flat netlist bound to a library. N nets (0 and 1 are constants), G gates in topological order.
 
     Gates: `kind` indexes `kinds`; `inputs` (G, 6) nets, -1 where unused; `output` net; `part` index into PARTS.
     Clocked cells (clock gates first, parents before children): `clocked_cell`; `data` net; `parent` clock gate
@@ -85,17 +86,62 @@ class Netlist:
 
 def load_netlist(path: Path, library: Library, top: str) -> Netlist:
     """Read a flat Yosys JSON netlist of `top` and bind it to `library`. Raises RunError on an unsupported cell."""
-    return bind(json.loads(path.read_text())["modules"][top], library)
+    return bind(json.loads(path.read_text(encoding="utf-8"))["modules"][top], library)
 
 
-def bind(module: Mapping[str, Any], library: Library) -> Netlist:
+def link(top: Module, parts: Mapping[str, Module]) -> Module:
+    """Put the modules `parts` in place of the instances of their names in `top`; their cells are named part.cell."""
+    same: dict[int | str, int | str] = {}
+
+    def root(bit: int | str) -> int | str:
+        while bit in same:
+            bit = same[bit]
+        return bit
+
+    cells = {name: cell for name, cell in top["cells"].items() if name not in parts}
+    for part, module in parts.items():
+        outside = top["cells"][part]["connections"]
+        for name, port in module["ports"].items():
+            for inner, outer in zip(_prefixed(part, port["bits"]), outside[name], strict=True):
+                ends = sorted((root(inner), root(outer)), key=lambda bit: bit in ("0", "1", "x"))
+                if ends[0] != ends[1]:
+                    same[ends[0]] = ends[1]
+        for name, cell in module["cells"].items():
+            wires = {pin: _prefixed(part, bits) for pin, bits in cell["connections"].items()}
+            cells[f"{part}.{name}"] = {**cell, "connections": wires}
+    ports = {name: {**port, "bits": [root(b) for b in port["bits"]]} for name, port in top["ports"].items()}
+    linked = {
+        name: {**cell, "connections": {pin: [root(b) for b in bits] for pin, bits in cell["connections"].items()}}
+        for name, cell in cells.items()
+    }
+    return {"ports": ports, "cells": linked}
+
+
+def _prefixed(part: str, bits: Sequence[int | str]) -> list[int | str]:
+    return [bit if isinstance(bit, str) else f"{part}.{bit}" for bit in bits]
+
+
+def bind(module: Module, library: Library) -> Netlist:
     """Bind one module of a Yosys JSON netlist to `library`; its clock is the port named `clk`, if there is one."""
-    builder = _Builder(library)
-    for name, port in module["ports"].items():
-        builder.port(name, port["direction"], port["bits"])
-    for name, cell in module["cells"].items():
-        builder.cell(name, cell["type"], cell["connections"])
-    return builder.finish()
+    nets: dict[int | str, int] = {"0": 0, "1": 1}
+
+    def number(bit: int | str) -> int:
+        return nets.setdefault("0" if bit == "x" else bit, len(nets))
+
+    ports = {
+        name: (port["direction"], tuple(number(bit) for bit in port["bits"]))
+        for name, port in module["ports"].items()
+    }
+    instances = [
+        _Instance(
+            cell=_usable(library, cell["type"], name),
+            part=part_of(name),
+            pins={pin: number(bits[0]) for pin, bits in cell["connections"].items() if bits},
+        )
+        for name, cell in module["cells"].items()
+    ]
+    instances = _without_dangling(instances, ports)
+    return _freeze(library, len(nets), ports, _split_psum(instances))
 
 
 def part_of(instance: str) -> int:
@@ -105,121 +151,155 @@ def part_of(instance: str) -> int:
     return PARTS.index("psum_read" if name == "psum" else name)
 
 
+Ports = Mapping[str, tuple[str, tuple[int, ...]]]
+
+
 @dataclass(frozen=True)
-class _Clocked:
+class _Instance:
     cell: Cell
     part: int
-    clock: int
-    data: int
-    stored: int
-    inverted: int
+    pins: Mapping[str, int]
+
+    @property
+    def is_clock_gate(self) -> bool:
+        return self.cell.sequential is not None and self.cell.sequential.is_clock_gate
+
+    @property
+    def outputs(self) -> list[Output]:
+        return [output for output in self.cell.outputs if output.pin in self.pins]
+
+    def net(self, pin: str) -> int:
+        return self.pins.get(pin, 0)
 
 
-class _Builder:
-    """Collects cells one by one; `finish` orders and freezes them."""
+def _usable(library: Library, kind: str, name: str) -> Cell:
+    cell = library.cells.get(kind)
+    if cell is None or cell.problem:
+        reason = cell.problem if cell else "it is not in the cell library"
+        raise RunError(f"the netlist uses the cell {kind} ({name}): {reason}")
+    return cell
 
-    def __init__(self, library: Library) -> None:
-        self.library = library
-        self.launch = _smallest_flip_flop(library)
-        self.nets: dict[int | str, int] = {"0": 0, "1": 1}
-        self.ports_in: dict[str, tuple[int, ...]] = {}
-        self.ports_out: dict[str, tuple[int, ...]] = {}
-        self.kinds: dict[tuple[str, str], tuple[int, GateKind]] = {}
-        self.gates: list[tuple[int, list[int], int, int]] = []
-        self.clocked: list[_Clocked] = []
-        self.sinks: list[tuple[int, float, int]] = []
-        self.area = np.zeros(len(PARTS))
-        self.leakage = np.zeros(len(PARTS))
 
-    def net(self, bits: Sequence[int | str]) -> int:
-        bit = bits[0] if bits[0] != "x" else "0"
-        return self.nets.setdefault(bit, len(self.nets))
+def _without_dangling(instances: Sequence[_Instance], ports: Ports) -> list[_Instance]:
+    """Drop output pins that lead nowhere, such as the unused one of Q and QN."""
+    used = {net for i in instances for pin, net in i.pins.items() if pin in i.cell.inputs}
+    used |= {net for direction, nets in ports.values() if direction == "output" for net in nets}
+    return [
+        replace(i, pins={pin: net for pin, net in i.pins.items() if pin in i.cell.inputs or net in used})
+        for i in instances
+    ]
 
-    def port(self, name: str, direction: str, bits: Sequence[int | str]) -> None:
-        nets = tuple(self.net([bit]) for bit in bits)
-        (self.ports_in if direction == "input" else self.ports_out)[name] = nets
-        if direction == "input" and name != "clk":
-            kind = self.kind(self.launch, self.launch.outputs[0])
-            self.gates += [(kind, [NO_NET], net, OUTSIDE) for net in nets]
 
-    def kind(self, cell: Cell, output: Output) -> int:
+def _split_psum(instances: Sequence[_Instance]) -> list[_Instance]:
+    """Move the psum spad's clocked cells, and the gates their data and enables come from, to `psum_write`."""
+    read, write = PARTS.index("psum_read"), PARTS.index("psum_write")
+    driver = {i.pins[o.pin]: k for k, i in enumerate(instances) if i.part == read for o in i.outputs}
+    waiting = [k for k, i in enumerate(instances) if i.part == read and i.cell.sequential]
+    found = set(waiting)
+    while waiting:
+        instance = instances[waiting.pop()]
+        sources = {driver[net] for pin, net in instance.pins.items() if pin in instance.cell.inputs and net in driver}
+        waiting += sources - found
+        found |= sources
+    return [replace(i, part=write) if k in found else i for k, i in enumerate(instances)]
+
+
+def _freeze(library: Library, net_count: int, ports: Ports, instances: Sequence[_Instance]) -> Netlist:
+    clock_net = ports["clk"][1][0] if "clk" in ports else NO_NET
+    kinds: dict[tuple[str, str], GateKind] = {}
+    gates = _gates(library, ports, instances, kinds)
+    numbers = {key: k for k, key in enumerate(kinds)}
+    gates = [gates[k] for k in _topological([g[1] for g in gates], [g[2] for g in gates])]
+    clocked = _clock_order(instances, clock_net)
+    parents = {i.pins[i.outputs[0].pin]: k for k, i in enumerate(clocked) if i.is_clock_gate and i.outputs}
+    stored, inverted = zip(*(_stored(i) for i in clocked), strict=True) if clocked else ((), ())
+    sinks = [(i.pins[pin], i.cell.pin_cap_ff[pin], i.part) for i in instances for pin in i.cell.inputs if pin in i.pins]
+    inputs = np.full((len(gates), MAX_INPUTS), NO_NET, dtype=np.int64)
+    for row, gate in enumerate(gates):
+        inputs[row, : len(gate[1])] = gate[1]
+    by_part = np.zeros((len(PARTS), 2))
+    for i in instances:
+        by_part[i.part] += (i.cell.area_um2, i.cell.leakage_nw * 1e-3)
+    return Netlist(
+        library=library,
+        net_count=net_count,
+        ports_in={name: nets for name, (way, nets) in ports.items() if way == "input" and name != "clk"},
+        ports_out={name: nets for name, (way, nets) in ports.items() if way == "output"},
+        kinds=tuple(kinds.values()),
+        kind=_ints(numbers[g[0]] for g in gates),
+        inputs=inputs,
+        output=_ints(g[2] for g in gates),
+        part=_ints(g[3] for g in gates),
+        clocked_cell=tuple(i.cell for i in clocked),
+        clocked_part=_ints(i.part for i in clocked),
+        data=_ints(i.net(_state(i).data) for i in clocked),
+        parent=_ints(parents.get(i.net(_state(i).clock), ROOT) for i in clocked),
+        is_gate=np.array([i.is_clock_gate for i in clocked], dtype=np.bool_),
+        stored=_ints(stored),
+        inverted=_ints(inverted),
+        clock_net=clock_net,
+        sink_net=_ints(s[0] for s in sinks),
+        sink_cap_ff=np.array([s[1] for s in sinks], dtype=np.float64),
+        sink_part=_ints(s[2] for s in sinks),
+        area_um2=by_part[:, 0],
+        leakage_uw=by_part[:, 1],
+    )
+
+
+_Gate = tuple[tuple[str, str], list[int], int, int]  # kind, input nets, output net, part
+
+
+def _gates(
+    library: Library, ports: Ports, instances: Sequence[_Instance], kinds: dict[tuple[str, str], GateKind]
+) -> list[_Gate]:
+    """All drivers of nets except clock gates; their kinds are collected in `kinds`."""
+    gates: list[_Gate] = []
+
+    def add(cell: Cell, output: Output, nets: list[int], target: int, part: int) -> None:
         pins = (cell.sequential.clock,) if cell.sequential else cell.inputs
-        fresh = (len(self.kinds), GateKind(cell, output, pins))
-        return self.kinds.setdefault((cell.name, output.pin), fresh)[0]
+        kinds.setdefault((cell.name, output.pin), GateKind(cell, output, pins))
+        gates.append(((cell.name, output.pin), nets, target, part))
 
-    def cell(self, name: str, kind: str, connections: Mapping[str, Sequence[int | str]]) -> None:
-        cell = self.library.cells.get(kind)
-        if cell is None or cell.problem:
-            reason = cell.problem if cell else "it is not in the cell library"
-            raise RunError(f"the netlist uses the cell {kind} ({name}): {reason}")
-        part = part_of(name)
-        self.area[part] += cell.area_um2
-        self.leakage[part] += cell.leakage_nw * 1e-3
-        pins = {pin: self.net(bits) for pin, bits in connections.items() if bits}
-        self.sinks += [(pins[pin], cell.pin_cap_ff[pin], part) for pin in cell.inputs if pin in pins]
-        driven = [output for output in cell.outputs if output.pin in pins]
-        state = cell.sequential
-        if state is None:
-            nets = [pins.get(pin, 0) for pin in cell.inputs]
-            self.gates += [(self.kind(cell, o), nets, pins[o.pin], part) for o in driven]
-            return
-        found = {o.truth: pins[o.pin] for o in driven}
-        stored = pins[driven[0].pin] if state.is_clock_gate and driven else found.get(0b10, NO_NET)
-        inverted = NO_NET if state.is_clock_gate else found.get(0b01, NO_NET)
-        self.clocked.append(_Clocked(cell, part, pins[state.clock], pins[state.data], stored, inverted))
-        if not state.is_clock_gate:
-            self.gates += [(self.kind(cell, o), [NO_NET], pins[o.pin], part) for o in driven]
-
-    def finish(self) -> Netlist:
-        gates = [self.gates[i] for i in _topological([g[1] for g in self.gates], [g[2] for g in self.gates])]
-        clock_net = self.ports_in.get("clk", (NO_NET,))[0]
-        clocked = self._clock_order(clock_net)
-        parents = {c.stored: i for i, c in enumerate(clocked) if _is_gate(c)} | {clock_net: ROOT}
-        inputs = np.full((len(gates), MAX_INPUTS), NO_NET, dtype=np.int64)
-        for row, gate in enumerate(gates):
-            inputs[row, : len(gate[1])] = gate[1]
-        return Netlist(
-            library=self.library,
-            net_count=len(self.nets),
-            ports_in={name: nets for name, nets in self.ports_in.items() if name != "clk"},
-            ports_out=self.ports_out,
-            kinds=tuple(kind for _, kind in self.kinds.values()),
-            kind=_ints(g[0] for g in gates),
-            inputs=inputs,
-            output=_ints(g[2] for g in gates),
-            part=_ints(g[3] for g in gates),
-            clocked_cell=tuple(c.cell for c in clocked),
-            clocked_part=_ints(c.part for c in clocked),
-            data=_ints(c.data for c in clocked),
-            parent=_ints(parents[c.clock] for c in clocked),
-            is_gate=np.array([_is_gate(c) for c in clocked], dtype=np.bool_),
-            stored=_ints(c.stored for c in clocked),
-            inverted=_ints(c.inverted for c in clocked),
-            clock_net=clock_net,
-            sink_net=_ints(s[0] for s in self.sinks),
-            sink_cap_ff=np.array([s[1] for s in self.sinks], dtype=np.float64),
-            sink_part=_ints(s[2] for s in self.sinks),
-            area_um2=self.area,
-            leakage_uw=self.leakage,
-        )
-
-    def _clock_order(self, clock_net: int) -> list[_Clocked]:
-        """Clock gates with parents first, then flip-flops; every clock must lead back to the port `clk`."""
-        waiting, known, ordered = list(self.clocked), {clock_net}, list[_Clocked]()
-        while ready := [c for c in waiting if c.clock in known]:
-            waiting = [c for c in waiting if c.clock not in known]
-            ordered += ready
-            known |= {c.stored for c in ready if _is_gate(c)}
-        if waiting:
-            raise RunError(f"{len(waiting)} clocked cells have a clock that is neither `clk` nor a gated `clk`")
-        return sorted(ordered, key=lambda c: not _is_gate(c))
+    launch = _smallest_flip_flop(library)
+    for name, (direction, nets) in ports.items():
+        if direction == "input" and name != "clk":
+            for net in nets:
+                add(launch, launch.outputs[0], [NO_NET], net, OUTSIDE)
+    for instance in instances:
+        if not instance.is_clock_gate:
+            sources = [NO_NET] if instance.cell.sequential else [instance.net(p) for p in instance.cell.inputs]
+            for output in instance.outputs:
+                add(instance.cell, output, sources, instance.pins[output.pin], instance.part)
+    return gates
 
 
-def _is_gate(clocked: _Clocked) -> bool:
-    return clocked.cell.sequential is not None and clocked.cell.sequential.is_clock_gate
+def _state(instance: _Instance) -> Sequential:
+    assert instance.cell.sequential is not None
+    return instance.cell.sequential
 
 
-def _ints(values: Any) -> Ints:
+def _stored(instance: _Instance) -> tuple[int, int]:
+    """Nets of the stored bit and of its inverse; for a clock gate its gated clock."""
+    if instance.is_clock_gate:
+        return (instance.pins[instance.outputs[0].pin] if instance.outputs else NO_NET), NO_NET
+    found = {output.truth: instance.pins[output.pin] for output in instance.outputs}
+    return found.get(0b10, NO_NET), found.get(0b01, NO_NET)
+
+
+def _clock_order(instances: Sequence[_Instance], clock_net: int) -> list[_Instance]:
+    """Clock gates with parents first, then flip-flops; every clock must lead back to the port `clk`."""
+    waiting = [i for i in instances if i.cell.sequential]
+    known, ordered = {clock_net}, list[_Instance]()
+    while ready := [i for i in waiting if i.net(_state(i).clock) in known]:
+        waiting = [i for i in waiting if i.net(_state(i).clock) not in known]
+        ordered += ready
+        known |= {i.pins[o.pin] for i in ready if i.is_clock_gate for o in i.outputs}
+    if waiting:
+        raise RunError(f"{len(waiting)} clocked cells have a clock that is neither `clk` nor a gated `clk`")
+    return sorted(ordered, key=lambda i: not i.is_clock_gate)
+
+
+def _ints(values: Iterable[int]) -> Ints:
     return np.array(list(values), dtype=np.int64)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from characterization.activity import Activity
 from characterization.liberty import Cell, Floats
-from characterization.netlist import NO_NET, OUTSIDE, PARTS, Netlist
+from characterization.netlist import NO_NET, OUTSIDE, PARTS, Ints, Netlist
 from characterization.timing import CLOCK_SLEW_NS, Timing
 
 
@@ -30,7 +30,7 @@ def energy_pj(netlist: Netlist, timing: Timing, activity: Activity) -> Floats:
     return np.asarray(total * 1e-3 / np.maximum(activity.cycles, 1)[:, None], dtype=np.float64)
 
 
-def _by_part(values: Floats, part: np.ndarray) -> Floats:  # type: ignore[type-arg]
+def _by_part(values: Floats, part: Ints) -> Floats:
     """Sum the columns of `values` (phases, items) by the items' part; items outside are left out."""
     inside = part != OUTSIDE
     table = np.zeros((len(part), len(PARTS)))
@@ -84,8 +84,9 @@ def _data_pins(netlist: Netlist, timing: Timing, activity: Activity) -> Floats:
 
 def _clock_pins(netlist: Netlist, timing: Timing, activity: Activity) -> Floats:
     """Internal energy of the clock pins; a clock gate is also charged its output's energy when it is open."""
-    energies = {cell.name: _clock_energies(cell) for cell in {cell.name: cell for cell in netlist.clocked_cell}.values()}
-    hold, change, fall = np.array([energies[cell.name] for cell in netlist.clocked_cell]).T
+    cells = {cell.name: cell for cell in netlist.clocked_cell}
+    energies = {name: _clock_energies(cell) for name, cell in cells.items()}
+    hold, change, fall = np.array([energies[cell.name] for cell in netlist.clocked_cell]).reshape(-1, 3).T
     cycles = activity.cycles[:, None].astype(np.float64)
     open_, changed = activity.clocked.astype(np.float64), activity.changed.astype(np.float64)
     arrives = np.broadcast_to(cycles, open_.shape).copy()

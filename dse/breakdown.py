@@ -6,7 +6,6 @@ from dataclasses import fields
 from typing import Any
 
 import numpy as np
-from workloads.layer import Workload
 
 from dse.costs import REASONS as HARDWARE_REASONS
 from dse.costs import costs
@@ -17,10 +16,14 @@ from dse.points import SCHEMA, metric_columns
 from dse.space import NUMERIC_AXES, Designs
 from dse.technology import Technology
 from dse.traffic import Pins, Traffic
+from workloads.layer import Workload
 
 Row = dict[str, Any]
-ACCESSES = tuple(field.name for field in fields(Traffic) if field.name.startswith(("dram", "glb_", "noc", "inter", "spad"))
-                 and not field.name.endswith("cycles"))  # fmt: skip
+ACCESSES = tuple(
+    field.name
+    for field in fields(Traffic)
+    if field.name.startswith(("dram", "glb", "noc", "inter", "spad")) and not field.name.endswith("cycles")
+)
 
 
 def evaluate_design(
@@ -35,14 +38,15 @@ def evaluate_design(
     whole = evaluate(designs, [workload], technology, objective, pins)[0]
     totals = {**_axes(designs, workload), **_outcome(whole), **_metrics(whole.totals, int(whole.reason) == 0)}
     results = {
-        layer.shape: evaluate_layer(layer, designs, technology, objective, pins)
-        for layer in workload.unique_layers()
+        layer.shape: evaluate_layer(layer, designs, technology, objective, pins) for layer in workload.unique_layers()
     }
     rows = []
     for layer in workload.layers:
         result = results[layer.shape]
         reason = flow.REASONS[int(result.traffic.reason)] or HARDWARE_REASONS[int(hardware.reason)]
-        rows.append({"layer": layer.name, "kind": layer.kind, "count": layer.count, **_layer_row(result, layer.count, reason)})
+        rows.append(
+            {"layer": layer.name, "kind": layer.kind, "count": layer.count, **_layer_row(result, layer.count, reason)}
+        )
     return totals, rows
 
 
@@ -76,7 +80,11 @@ def _layer_row(result: LayerResult, count: int, reason: str) -> Row:
     traffic = result.traffic
     row: Row = {"feasible": not reason, "reason": reason}
     row |= {name: int(value) for name, value in result.mapping.items()}
-    row |= {"active_pes": int(traffic.active_pes), "passes": int(traffic.passes) * count, "macs": int(traffic.macs) * count}
+    row |= {
+        "active_pes": int(traffic.active_pes),
+        "passes": int(traffic.passes) * count,
+        "macs": int(traffic.macs) * count,
+    }
     row |= _metrics(result.totals.repeated(count), not reason)
     row |= {f"{name}_words": int(getattr(traffic, name)) * count for name in ACCESSES}
     return row

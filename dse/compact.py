@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from dse.gains import BASELINES
+from dse.gains import BASELINES, MEAN
 from dse.metrics import METRICS
-from dse.tables import Table, short
-from dse.usable import pe_label
+from dse.tables import WIDTH, Table, short
+from dse.usable import clock_label, pe_label
 
 Row = Mapping[str, Any]
 
@@ -44,7 +45,7 @@ def legend(rows: Sequence[Row], metrics: Sequence[str]) -> str:
     fixed = ", ".join(f"{heading} {show(rows[0])}" for heading, _, show in DESIGN_COLUMNS if heading not in shown)
     ratio = "xI16, xI8: times better than the best INT16, INT8 design of the same network and clock setting"
     lines = [units, ratio, axes, f"the same for all designs shown: {fixed}" if fixed else ""]
-    return "\n".join(line for line in lines if line)
+    return "\n".join(textwrap.fill(line, WIDTH) for line in lines if line)
 
 
 def compact(title: str, rows: Sequence[Row], metrics: Sequence[str], columns: Sequence[str]) -> Table:
@@ -61,6 +62,24 @@ def compact(title: str, rows: Sequence[Row], metrics: Sequence[str], columns: Se
             cells += [_ratio(row[f"{name}_vs_{base}"]) for base in BASELINES if index < RATIO_METRICS]
         lines.append((*cells, *(show(row) for _, show in shown)))
     return Table("", title, (*headings, *(heading for heading, _ in shown)), tuple(lines))
+
+
+def mean_gains(gains: Sequence[Row]) -> Table:
+    """Geometric means over the networks: a line per PE type, a column per metric and clock setting, xI16 / xI8."""
+    means = [row for row in gains if row["workload"] == MEAN]
+    networks = len({row["workload"] for row in gains}) - 1
+    keys = list(dict.fromkeys((row["metric"], row["clock_setting"]) for row in means))[: 2 * RATIO_METRICS]
+    cells = {
+        (row["pe_type"], row["metric"], row["clock_setting"]): " / ".join(
+            _ratio(row[f"gain_vs_{base}"]) or "-" for base in BASELINES
+        )
+        for row in means
+    }
+    types = dict.fromkeys(row["pe_type"] for row in means)
+    title = f"Best over best INT16 / best INT8, geometric mean of {networks} network{'s'[networks == 1 :]}"
+    headings = [f"{metric}\n{clock_label(clock)}" for metric, clock in keys]
+    lines = tuple((pe_label(name), *(cells.get((name, *key), "") for key in keys)) for name in types)
+    return Table("", title, ("PE type", *headings), lines)
 
 
 def thinned(rows: Sequence[Row], limit: int) -> list[Row]:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from pe_library.memory.dram import dram_pj_per_bit
-from pe_library.memory.glb import SramPrediction, load_glb_model
-from pe_library.memory.noc import NocPrediction, noc
 
 from dse.space import Designs
 from dse.technology import Technology
 from dse.traffic import OperandBits, Traffic, first_of
+from pe_library.memory.dram import dram_pj_per_bit
+from pe_library.memory.glb import SramPrediction, load_glb_model
+from pe_library.memory.noc import NocPrediction, noc
 from pe_library.model import PEPrediction, load_pe_model, load_pe_type
 
 Number = Any  # float or array of any broadcastable shape
@@ -41,7 +41,7 @@ class Costs:
     glb: SramPrediction
     glb_word_bits: Number
     noc: NocPrediction
-    dram_pj_per_bit: float
+    dram_pj_per_bit: Number
     energy_scale: float
 
     def cycles(self, traffic: Traffic) -> dict[str, Number]:
@@ -142,7 +142,6 @@ def costs(designs: Designs, technology: Technology) -> Costs:
     max_mhz = 1e3 / np.maximum(pe.min_period_ns, glb.access_ns)
     clock_mhz = np.where(np.isinf(designs.clock_mhz), max_mhz, designs.clock_mhz)
     leakage_mw = pes * pe.leakage_uw * 1e-3 + glb.leakage_mw + network.leakage_mw
-    override = technology.dram_pj_per_bit
     return Costs(
         bits=bits,
         reason=first_of((clock_mhz > max_mhz, 1), (~pe.in_range, 2), (~glb.in_range, 3)),
@@ -156,6 +155,15 @@ def costs(designs: Designs, technology: Technology) -> Costs:
         glb=glb,
         glb_word_bits=word_bits,
         noc=network,
-        dram_pj_per_bit=dram_pj_per_bit(technology.dram_technology) if override is None else override,
+        dram_pj_per_bit=_dram_pj_per_bit(designs, technology),
         energy_scale=technology.energy_scale,
     )
+
+
+def _dram_pj_per_bit(designs: Designs, technology: Technology) -> Number:
+    if technology.dram_pj_per_bit is not None:
+        return technology.dram_pj_per_bit
+    reference = load_pe_model("int16").predict(  # for conventions relative to a 16-bit MAC
+        designs.ifmap_spad_words, designs.filter_spad_words, designs.psum_spad_words
+    )
+    return dram_pj_per_bit(technology.dram_technology, reference.mac_pj)

@@ -29,6 +29,10 @@ class InputError(Exception):
         self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
+    def __reduce__(self) -> tuple[type[InputError], tuple[tuple[Problem, ...]]]:
+        """Pickled with its problems, so that it survives the way home from a worker process."""
+        return InputError, (self.problems,)
+
 
 class RunError(Exception):
     """A valid request that could not be carried out. The command line exits with code 1."""

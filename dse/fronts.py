@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from dse.compact import compact, legend, thinned, varying
+from dse.compact import compact, legend, mean_gains, thinned, varying
 from dse.errors import InputError, Problem, did_you_mean
-from dse.gains import BASELINES, best_positions, describe, fronts
+from dse.gains import BASELINES, best_positions, describe, fronts, gains
 from dse.metrics import METRICS
 from dse.run import Run
 from dse.tables import Table, to_csv, to_json, to_terminal, write
@@ -30,6 +30,7 @@ class ParetoReport:
     metrics: tuple[str, ...]
     best: Table  # per workload, clock setting and PE type: the best point of the first metric
     front: Table  # per workload: the fronts of each PE type; `on_front` marks the front over all types
+    gains: Table  # per metric, clock setting, workload and PE type: gain of the best over the baselines' best
     provenance: str
     messages: tuple[str, ...]
     csv_path: Path
@@ -44,11 +45,11 @@ class ParetoReport:
         return to_csv(self.front, self.provenance)
 
     def json(self) -> str:
-        """Best points and fronts."""
-        return to_json([self.best, self.front], self.provenance)
+        """Best points, fronts and gains."""
+        return to_json([self.best, self.front, self.gains], self.provenance)
 
     def table(self) -> str:
-        """Per workload the best points and the front shortened to what a terminal shows."""
+        """Per workload the best points and the front, shortened to what a terminal shows; then the mean gains."""
         best, front = self.best.records(), [row for row in self.front.records() if row["on_front"]]
         shown: dict[tuple[str, str], list[Any]] = {}
         for row in best:
@@ -63,6 +64,7 @@ class ParetoReport:
             for key in [key for key in shown if key[0] == workload]:
                 title = self._title(workload, key[1], len(shown[key]), front)
                 blocks.append(to_terminal(compact(title, shown[key], self.metrics, columns)))
+        blocks.append(to_terminal(mean_gains(self.gains.records())))
         return "\n".join(blocks)
 
     def _title(self, workload: str, part: str, shown: int, front: Sequence[Row]) -> str:
@@ -72,12 +74,13 @@ class ParetoReport:
         distinct = len(_distinct(points, self.metrics))
         which = "" if shown == distinct else f", {shown} shown"
         equal = "" if distinct == len(points) else f" ({len(points)} designs)"
-        return f"{workload}: front of {' and '.join(self.metrics)}, {distinct} points{equal}{which}"
+        count = f"{distinct} point{'s'[distinct == 1 :]}"
+        return f"{workload}: front of {' and '.join(self.metrics)}, {count}{equal}{which}"
 
 
 def pareto(run: Run, metrics: Sequence[str], out_dir: Path | None = None) -> ParetoReport:
-    """Exact fronts and best points of a run; writes pareto.csv, pareto_best.csv and the figure to
-    `out_dir` (default: the run's own folder).
+    """Exact fronts and best points of a run; writes pareto.csv and the figure to `out_dir`
+    (default: the run's own folder).
 
     One metric alone is paired with energy, energy with perf_per_area. Raises InputError for an unknown metric,
     RunError when the run has no usable point.
@@ -89,12 +92,13 @@ def pareto(run: Run, metrics: Sequence[str], out_dir: Path | None = None) -> Par
     points = load_points(run, names)
     best, front = best_table(run, points, names), front_table(run, points, names)
     csv_path = write(out / "pareto.csv", to_csv(front, run.provenance))
-    write(out / "pareto_best.csv", to_csv(best, run.provenance))
     figures: list[Path] = []
     for other in names[1:]:
         stem = "pareto" if other == names[1] else f"pareto_{other}"
         figures += save(partial(draw_pair, points, names[0], other), out / stem, run.provenance)
-    return ParetoReport(names, best, front, run.provenance, missing_baselines(points), csv_path, tuple(figures))
+    table = Table.of("gains", "Gains over the best INT16 and INT8 designs", gains(points, names))
+    messages = missing_baselines(points)
+    return ParetoReport(names, best, front, table, run.provenance, messages, csv_path, tuple(figures))
 
 
 def pair(metrics: Sequence[str]) -> tuple[str, ...]:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import dse
+from dse import figures
 from dse.breakdowns import breakdowns
 from dse.causes import design_causes, pe_causes
 from dse.errors import RunError
-from dse.figures import SkipFigureError, list_figures, load_figure, save
 from dse.fronts import ParetoReport, best_table, front_table, missing_baselines, pareto
 from dse.gains import BASELINES, GAIN_METRICS, gains, gains_by_network, spreads
 from dse.metrics import METRICS
@@ -38,13 +38,13 @@ def report(run: Run, out_dir: Path | None = None) -> list[Path]:
     points = load_points(run, GAIN_METRICS)
     tables = [table for table in report_tables(run, points) if table.rows]
     paths = [write(out / f"{table.name}.csv", to_csv(table, run.provenance)) for table in tables]
-    messages, sections = list(missing_baselines(points)), []
-    for name in list_figures():
-        module = load_figure(name)
+    messages, sections = [*missing_baselines(points), *missing_heldout()], []
+    for name in figures.list_figures():
+        module = figures.load_figure(name)
         try:
-            paths += save(partial(module.draw, run, points), out / name, run.provenance)
+            paths += figures.save(partial(module.draw, run, points), out / name, run.provenance)
             sections.append(f"![{name}]({name}.png)\n\n{module.CAPTION} ([PDF]({name}.pdf))\n")
-        except SkipFigureError as reason:
+        except figures.SkipFigureError as reason:
             messages.append(f"figure {name} left out: {reason}")
     page = [_head(run, points, messages), "## Figures\n", *sections, "## Tables\n", gains_markdown(points)]
     page += [_table_section(table) for table in tables]
@@ -104,6 +104,12 @@ def heldout_rows() -> list[Row]:
             row[f"{quantity}_max"] = found and found.max_error_percent
         rows.append(row)
     return rows
+
+
+def missing_heldout() -> tuple[str, ...]:
+    """One message naming the PE types without held-out points, if any."""
+    lacking = [row["pe_type"] for row in heldout_rows() if not row["points"]]
+    return (f"no held-out synthesis of {', '.join(lacking)}: left out of the comparison",) if lacking else ()
 
 
 def _head(run: Run, points: Points, messages: Sequence[str]) -> str:

@@ -69,7 +69,7 @@ class Designs:
     @classmethod
     def of(cls, pe_type: str, dataflow: str, values: Mapping[str, Any]) -> Designs:
         """Designs from array-likes by axis name; axes that are left out take their default."""
-        columns = {
+        columns: dict[str, Any] = {
             axis.name: np.asarray(values.get(axis.name, axis.default), np.int64 if axis.integer else np.float64)
             for axis in NUMERIC_AXES
         }

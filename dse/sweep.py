@@ -122,21 +122,27 @@ def _evaluate_blocks(study: Study, parts: Path, jobs: int, progress: Callable[[i
     done = total - sum(sizes[index] for index in missing)
     progress(done, total)
     work = ((index, block) for index, block in enumerate(_blocks(study)) if index in missing)
+    for index in _finished(study, work, parts, jobs):
+        done += sizes[index]
+        progress(done, total)
+    return len(missing) < len(sizes)
+
+
+def _finished(study: Study, work: Iterator[tuple[int, Block]], parts: Path, jobs: int) -> Iterator[int]:
+    """Evaluate the blocks, in this process or in `jobs` others; yields the index of each as it is done."""
     if jobs == 1:
         for index, block in work:
             _evaluate_block(study, block, _part(parts, index))
-            done += sizes[index]
-            progress(done, total)
-    else:
-        with ProcessPoolExecutor(jobs) as pool:
-            futures = {
-                pool.submit(_evaluate_block, study, block, _part(parts, index)): index for index, block in work
-            }
-            for future in as_completed(futures):
-                future.result()
-                done += sizes[futures[future]]
-                progress(done, total)
-    return len(missing) < len(sizes)
+            yield index
+        return
+    pool = ProcessPoolExecutor(jobs)
+    try:
+        futures = {pool.submit(_evaluate_block, study, block, _part(parts, index)): index for index, block in work}
+        for future in as_completed(futures):
+            future.result()
+            yield futures[future]
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _evaluate_block(study: Study, block: Block, path: Path) -> None:

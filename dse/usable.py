@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -40,12 +41,12 @@ class Points:
 
     def groups(self, *keys: str) -> Iterator[tuple[tuple[str, ...], IntArray]]:
         """Positions of the points that share their values of `keys`, with those values; empty groups left out."""
-        code = np.zeros(len(self.row), np.int64)
-        for key in keys:
-            code = code * len(self.names[key]) + self.codes[key]
+        sizes = [len(self.names[key]) for key in keys]
+        code = np.zeros(len(self.row), np.min_scalar_type(math.prod(sizes)))  # few groups: a short code sorts fast
+        for key, size in zip(keys, sizes, strict=True):
+            code = code * code.dtype.type(size) + self.codes[key].astype(code.dtype)
         order = np.argsort(code, kind="stable")
         present, starts = np.unique(code[order], return_index=True)
-        sizes = [len(self.names[key]) for key in keys]
         for value, group in zip(present, np.split(order, starts[1:]), strict=True):
             at = np.unravel_index(int(value), sizes)
             yield tuple(self.names[key][int(i)] for key, i in zip(keys, at, strict=True)), group

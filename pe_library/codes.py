@@ -64,8 +64,7 @@ def light_weight(code: Codes) -> Codes:
     Source: Ding et al., LightNN, arXiv 1802.02178 (weights as sums of powers of two).
     """
     code = np.asarray(code, dtype=np.int64)
-    magnitude = np.left_shift(np.int64(1), LIGHT_FRACTION_BITS - (code & 7))
-    return np.where(code & 8, -magnitude, magnitude)
+    return (1 - 2 * (code >> 3)) << (LIGHT_FRACTION_BITS - (code & 7))
 
 
 def float_of(code: Codes) -> NDArray[np.float32]:
@@ -75,5 +74,4 @@ def float_of(code: Codes) -> NDArray[np.float32]:
 
 def code_of(value: NDArray[np.float32]) -> Codes:
     """The 32-bit code of an IEEE single."""
-    bits: NDArray[np.uint32] = np.asarray(value, dtype=np.float32).view(np.uint32)
-    return bits.astype(np.int64)
+    return np.asarray(value, dtype=np.float32).view(np.uint32).astype(np.int64)

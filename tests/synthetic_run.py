@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from dse.points import SCHEMA
 
 TYPES = ("fp32", "int16", "int8", "w4a8", "lightpe1", "lightpe2")
 # um2 and ns of a PE, pJ of a MAC, bits of a word: invented, only ordered as one expects.
@@ -23,7 +23,6 @@ SPACE = {
     "filter_spad_words": [112, 224], "psum_spad_words": [16, 24], "glb_kib": [64, 108, 256],
     "glb_bytes_per_cycle": [8], "dram_gb_s": [1.0, 4.0, 16.0], "clock_mhz": ["max", 200.0], "batch": [1],
 }  # fmt: skip
-DICTIONARY = ("workload", "pe_type", "dataflow", "clock_setting", "reason")
 
 
 def write_run(path, pe_types=TYPES, workloads=tuple(GMACS), space=SPACE, feasible=True, constraints=None):
@@ -35,13 +34,16 @@ def write_run(path, pe_types=TYPES, workloads=tuple(GMACS), space=SPACE, feasibl
         for workload in workloads
         for index, design in enumerate(designs)
     ]
-    table = pa.Table.from_pylist(rows)
-    for name in DICTIONARY:
-        table = table.set_column(table.column_names.index(name), name, table[name].dictionary_encode())
+    config = {"workloads": list(workloads), "space": axes, "constraints": constraints or {}}
+    return write_points(path, rows, config)
+
+
+def write_points(path, rows, config):
+    """A run directory of the given rows."""
+    table = pa.Table.from_pylist(rows, schema=SCHEMA)
     path = Path(path)
     path.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, path / "points.parquet", row_group_size=5000)
-    config = {"name": path.name, "workloads": list(workloads), "space": axes, "constraints": constraints or {}}
     meta = {"version": "0", "name": path.name, "config": config, "config_sha256": "0" * 64}
     (path / "run.json").write_text(json.dumps(meta))
     return path
@@ -85,21 +87,3 @@ def point(index, design, workload, feasible):
         **(metrics if feasible else dict.fromkeys(metrics)),
         **(cycles if feasible else dict.fromkeys(cycles, 0)),
     }  # fmt: skip
-
-
-def write_large_run(path, copies):
-    """The synthetic run many times over with values jittered, to measure speed."""
-    small = write_run(path)
-    table = pq.read_table(small / "points.parquet").combine_chunks()
-    rng = np.random.default_rng(0)
-    parts = []
-    for copy in range(copies):
-        part = table
-        for name in ("perf_per_area_inf_s_mm2", "energy_mj", "energy_no_dram_mj"):
-            factor = pa.array(np.exp(rng.normal(0, 0.1, len(table))))
-            column = pa.compute.multiply(part[name], factor)
-            part = part.set_column(part.column_names.index(name), name, column)
-        ids = pa.compute.add(part["design_id"], copy * math.prod(map(len, SPACE.values())) * len(TYPES))
-        parts.append(part.set_column(0, "design_id", ids))
-    pq.write_table(pa.concat_tables(parts).unify_dictionaries(), small / "points.parquet")
-    return small

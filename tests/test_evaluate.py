@@ -23,7 +23,7 @@ from workloads.loader import list_workloads, load_workload
 RESNET20 = load_workload("resnet20-cifar10")
 SMALL_SPACE: dict[str, tuple[Any, ...]] = {
     "rows": (8, 12), "cols": (14,), "ifmap_spad_words": (12, 24), "filter_spad_words": (64, 224),
-    "psum_spad_words": (16, 24), "glb_kib": (64, 108), "glb_bytes_per_cycle": (8, 32), "dram_gb_s": (1.0, 8.0),
+    "psum_spad_words": (16,), "glb_kib": (64, 108), "glb_bytes_per_cycle": (8, 32), "dram_gb_s": (1.0,),
     "clock_mhz": (math.inf, 200.0, 5000.0), "batch": (1, 3),
 }  # fmt: skip
 
@@ -54,7 +54,7 @@ def table_of(space: DesignSpace, blocks: list[Block]) -> dict[str, list[Any]]:
 def test_scalar_column_and_mesh_give_identical_rows(pe_type: str) -> None:
     space = DesignSpace(pe_type=(pe_type,), dataflow=("row_stationary",), **SMALL_SPACE)
     mesh = table_of(space, list(space.blocks(10_000)))
-    assert table_of(space, list(space.blocks(7))) == mesh
+    assert table_of(space, list(space.blocks(30))) == mesh
     assert table_of(space, list(space.select(np.arange(space.size), 100))) == mesh
     for design_id in (0, 17, space.size - 1):
         column = next(space.select(np.asarray([design_id]), 1)).designs

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli import cli
-from dse.yaml_source import MAX_BYTES, MAX_DEPTH, MAX_NODES
+from dse.config.yaml_source import MAX_BYTES, MAX_DEPTH, MAX_NODES
 
 BASE = """\
 schema: 1
@@ -115,6 +115,8 @@ EDITS = {
         f"  {axis}: {{start: 1, stop: 4000, step: 1}}\n" for axis in
         ("ifmap_spad_words", "filter_spad_words", "psum_spad_words", "glb_kib", "glb_bytes_per_cycle")),
         ":4: space: must hold at most 9223372036854775807 designs, got {'pe_type': ..."),
+    "more work than numbers": ("[resnet20-cifar10]\nspace:\n", "[nets/huge.csv]\nspace:\n  batch: [1, 4096]\n",
+        ":5: space.batch: batch x MACs of huge must be at most 2^56, got 4096"),
     # goals
     "metric misspelt": ("", "objectives: [energy, perf_per_aera]\n",
         ":7: objectives[1]: unknown metric, got 'perf_per_aera' (did you mean `perf_per_area`?)"),
@@ -126,10 +128,10 @@ EDITS = {
         ":7: constraints.area: needs `min`, `max` or both, got {}"),
     "constraint upside down": ("", "constraints: {area: {min: 3, max: 2}}\n",
         ":7: constraints.area.min: must be at most `max` (2), got 3.0"),
-    "constraint negative": ("", "constraints: {area: {max: -1}}\n", ":7: constraints.area.max: must be above 0, got -1"),
+    "constraint negative": ("", "constraints: {area: {max: -1}}\n",
+        ":7: constraints.area.max: must be above 0, got -1"),
     "bound misspelt": ("", "constraints: {area: {maxx: 1}}\n",
-        ":7: constraints.area.maxx: unknown key (did you mean `max`?)\n"
-        ":7: constraints.area: needs `min`, `max` or both, ..."),
+        ":7: constraints.area.maxx: unknown key (did you mean `max`?)"),
     # sample, mapping, technology
     "sampling method misspelt": ("", "sample: {method: soboll}\n",
         ":7: sample.method: unknown method, got 'soboll' (did you mean `sobol`?)"),
@@ -158,14 +160,13 @@ EDITS = {
         ":7: must be valid YAML (only one document, but another `---` follows)"),
     "undefined alias": ("[8, 12]", "*rows", ":6: must be valid YAML (found undefined alias 'rows')"),
     "Python object": ("[8, 12]", "!!python/object/apply:os.system ['touch pwned']",
-        ":6: space.rows: tags are not supported, got 'tag:yaml.org,2002:python/object/apply:os.system'\n"
-        ":6: space.rows: must be a whole number (the value is empty)"),
-    "contradicting tag": ("[8, 12]", "!!int x", ":6: space.rows: must be a plain YAML value, got 'x'\n..."),
+        ":6: space.rows: tags are not supported, got 'tag:yaml.org,2002:python/object/apply:os.system'"),
+    "contradicting tag": ("[8, 12]", "!!int x", ":6: space.rows: must be a plain YAML value, got 'x'"),
     "alias bomb": ("", BOMB, f": must not hold more than {MAX_NODES} values, aliases expanded"),
     "alias of itself": ("", "x: &x [*x]\n", f": must not nest deeper than {MAX_DEPTH} levels"),
     "deep nesting": ("", f"x: {DEEP}\n", f": must not nest deeper than {MAX_DEPTH} levels"),
     "very deep nesting": ("", f"x: {'[' * 100_000}\n", f": must not nest deeper than {MAX_DEPTH} levels"),
-    "null character": ("study", "st\0udy", ": must be text (character 19: special characters are not allowed)"),
+    "null character": ("study", "st\0udy", ":2: must be text (special characters are not allowed)"),
 }  # fmt: skip
 
 WHOLE_FILES = {
@@ -176,7 +177,7 @@ WHOLE_FILES = {
     "null": (b"null\n", ": must be a mapping of keys to values"),
     "latin-1": (BASE.replace("study", "stüdy").encode("latin-1"), ": must be UTF-8 text (byte 18 is not)"),
     "binary": (bytes(range(256)), ": must be UTF-8 text (byte 128 is not)"),
-    "control characters": (bytes(range(128)), ": must be text (character 0: special characters are not allowed)"),
+    "control characters": (bytes(range(128)), ":1: must be text (special characters are not allowed)"),
     "UTF-16": (BASE.encode("utf-16"), ": must be UTF-8 text (byte 0 is not)"),
     "too large": (b"#" * (MAX_BYTES + 1), f": must be at most {MAX_BYTES} bytes"),
 }
@@ -191,6 +192,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     nets.mkdir()
     (nets / "zero.csv").write_text(LAYER_HEADER + "conv1,conv,0,32,32,16,3,3,1,1,1,1,1\n")
     (nets / "vgg16.csv").write_text(LAYER_HEADER + "conv1,conv,3,32,32,16,3,3,1,1,1,1,1\n")
+    (nets / "huge.csv").write_text(LAYER_HEADER + "product,gemm,8192,1048576,1,8192,1,1,1,0,1,1,1\n")
     (nets / "folder.csv").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -208,7 +210,7 @@ def check(folder: Path, name: str, expected: str) -> None:
     assert len(lines) == len(wanted), result.stderr
     for line, want in zip(lines, wanted, strict=True):
         if want.endswith("..."):
-            assert line.startswith(f"error: {name}{want[:-3]}" if want != "..." else "error: "), line
+            assert line.startswith(f"error: {name}{want[:-3]}"), line
         else:
             assert line == f"error: {name}{want}"
 

@@ -23,7 +23,7 @@ def spaces(draw: st.DrawFn) -> DesignSpace:
     }
     for axis in NUMERIC_AXES:
         number = st.integers(1, 99) if axis.integer else st.sampled_from([0.5, 1.0, 200.0, math.inf])
-        axes[axis.name] = tuple(draw(st.lists(number, min_size=1, max_size=3, unique=True)))
+        axes[axis.name] = tuple(draw(st.lists(number, min_size=1, max_size=2, unique=True)))
     return DesignSpace(**axes)
 
 
@@ -36,8 +36,10 @@ def rows(block: Block) -> list[tuple[Any, ...]]:
 
 
 @settings(max_examples=50, deadline=None)
-@given(spaces(), st.integers(1, 500))
-def test_mesh_blocks_cover_the_space_once_in_order_and_equal_the_decoded_columns(space: DesignSpace, limit: int) -> None:
+@given(spaces(), st.integers(20, 500))
+def test_mesh_blocks_cover_the_space_once_in_order_and_equal_the_decoded_columns(
+    space: DesignSpace, limit: int
+) -> None:
     meshes = list(space.blocks(limit))
     assert np.array_equal(np.concatenate([block.design_ids for block in meshes]), np.arange(space.size))
     assert all(len(block.design_ids) == math.prod(block.designs.shape) <= limit for block in meshes)

@@ -15,8 +15,8 @@
 // Loads and drains go through pointers that start at 0 at reset and step with each access. Those of ifmap and
 // filter run round their spads, and both spads may be loaded while the PE runs. The psum pointer runs round
 // cfg_filters words and serves loads and drains alike; psum_we with psum_re in one cycle exchanges a word.
-// Psums are loaded and drained whole (cfg_filters words) while the pipeline is empty. rst_n clears pointers and
-// loop counters, not the spads: the array controller pulses it before a processing pass.
+// Psums are loaded and drained whole (cfg_filters words) while the pipeline is empty. rst_n clears pointers
+// and loop counters, not the spads: the array controller pulses it before a processing pass.
 
 /* verilator lint_off WIDTH */  // depths, which are integers, become constants of address width
 module pe #(

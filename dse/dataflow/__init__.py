@@ -15,12 +15,11 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol
-
-from workloads.layer import Layer
+from typing import Protocol, cast
 
 from dse.space import Designs
 from dse.traffic import Mapping, OperandBits, Pins, Traffic
+from workloads.layer import Layer
 
 
 class Dataflow(Protocol):
@@ -48,5 +47,4 @@ def list_dataflows() -> tuple[str, ...]:
 @cache
 def load_dataflow(name: str) -> Dataflow:
     """The dataflow module of that name."""
-    module: Dataflow = import_module(f"dse.dataflow.{name}")  # type: ignore[assignment]
-    return module
+    return cast(Dataflow, import_module(f"dse.dataflow.{name}"))

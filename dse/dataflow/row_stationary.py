@@ -26,10 +26,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from workloads.layer import Layer
 
 from dse.space import Designs, IntArray
 from dse.traffic import Count, Mapping, OperandBits, Pins, Traffic, ceil_div, first_of
+from workloads.layer import Layer
 
 PARAMETERS = ("m", "n", "e", "p", "q", "r", "t")
 REASONS = (
@@ -42,8 +42,10 @@ REASONS = (
     "GLB does not hold one pass",
 )
 PE_PIPELINE_CYCLES = 3  # spad read, multiply, accumulate
-LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # channels per PE that are tried
-SETS_LADDER = (1, 2, 4, 8, 16, 32)  # channel groups on the array that are tried
+CHANNELS_PER_PE = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # values of q that are tried
+ALL_SETS, ALL_BANDS = 0, -1  # r: as many channel groups as PE sets, or as bands of R rows, fit the array
+CHANNEL_GROUPS = (1, 2, 4, 8, ALL_BANDS, ALL_SETS)  # values of r that are tried
+STRIP_RATIO = 0.8  # values of e that are tried fall by at least this factor
 FEWEST_REFILLS, FEWEST_PASSES = 0, 1  # two ways to size m
 
 
@@ -84,22 +86,30 @@ class Geometry:
 def candidates(layer: Layer, designs: Designs, pins: Pins) -> Mapping:
     """Choices of e, q, r, n and the way m is sized; whatever cannot fit the largest design is left out.
 
-    The lists depend on the layer alone, so that a larger design can always choose what a smaller one chose.
+    The lists depend on the layer alone, so that a larger spad or GLB can always choose what a smaller one chose.
     """
     g = Geometry.of(layer)
-    rows, cols, words = (int(np.max(a)) for a in (designs.rows, designs.cols, designs.ifmap_spad_words))
+    pes, words = int(np.max(designs.rows) * np.max(designs.cols)), int(np.max(designs.ifmap_spad_words))
     batch = int(np.max(designs.batch))
-    strips = sorted({ceil_div(g.E, k) for k in range(1, g.E + 1)})
     options = {
-        "e": [e for e in strips if g.R * e <= rows * cols],
-        "q": [q for q in LADDER if q * g.S <= words and q < 2 * g.C],
-        "r": [r for r in SETS_LADDER if g.R * r <= rows * cols and r < 2 * g.C],
+        "e": [e for e in _strips(g.E) if g.R * e <= pes],
+        "q": [q for q in CHANNELS_PER_PE if q * g.S <= words and q < 2 * g.C],
+        "r": [r for r in CHANNEL_GROUPS if r < 2 * g.C],
         "n": sorted({ceil_div(batch, k) for k in (1, 2, 4, batch)}),
         "refill": [FEWEST_REFILLS, FEWEST_PASSES],
     }
     options = {name: [pins[name]] if name in pins else values or [1] for name, values in options.items()}
     grid = np.meshgrid(*(np.asarray(values, np.int64) for values in options.values()), indexing="ij")
     return {name: axis.ravel() for name, axis in zip(options, grid, strict=True)}
+
+
+def _strips(E: int) -> list[int]:
+    """Strip heights E / k, rounded up, from E down to 1, each at least STRIP_RATIO below the one before."""
+    heights = [E]
+    for height in (ceil_div(E, k) for k in range(2, E + 1)):
+        if height <= STRIP_RATIO * heights[-1]:
+            heights.append(height)
+    return heights
 
 
 def complete(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Mapping:
@@ -110,13 +120,15 @@ def complete(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping,
     """
     g = Geometry.of(layer)
     n = np.minimum(choice["n"], designs.batch)
-    e, r = choice["e"], choice["r"]
+    e, sets = choice["e"], _pe_sets(g, designs, choice["e"])
+    r = np.where(choice["r"] == ALL_SETS, sets, choice["r"])
+    r = np.clip(np.where(r == ALL_BANDS, designs.rows // g.R, r), 1, g.C)
     q = np.minimum(choice["q"], ceil_div(g.C, r))
     psum_bits = n * e * g.F * bits.psum
     filter_bits = q * r * g.R * g.S * bits.weight
     room_bits = designs.glb_kib * 8192 - n * q * r * g.strip_rows(e) * g.padded_cols * bits.activation
     held = np.clip(room_bits // (psum_bits + filter_bits), 1, g.M)  # filters a pass may have
-    t = np.clip(_pe_sets(g, designs, e) // r, 1, held)
+    t = np.clip(sets // r, 1, held)
     if "t" in pins:
         t = np.asarray(pins["t"])
     fit = np.minimum(designs.psum_spad_words, designs.filter_spad_words // (q * g.S))
@@ -212,7 +224,7 @@ def _sets(total: Count, each: Count, sets: Count) -> Count:
 def traffic(layer: Layer, designs: Designs, bits: OperandBits, mapping: Mapping) -> Traffic:
     """Cycles and accesses of a layer under a mapping, for the whole batch. Equations: docs/row_stationary.md."""
     g, batch = Geometry.of(layer), designs.batch
-    e, q, r, t = (mapping[name] for name in "eqrt")
+    e, r, t = (mapping[name] for name in "ert")
     k = Passes.of(g, batch, mapping)
     pass_rows = g.E * g.row_step + k.strips * (g.kernel_rows - g.row_step)  # ifmap rows of all strips
     ifmap = g.groups * k.filter_passes * batch * g.C * pass_rows * g.padded_cols

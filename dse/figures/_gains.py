@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dse.figures import SkipFigureError
-from dse.figures._style import DOUBLE_IN, GREY, grid, plain_log_ticks, type_legend, type_style
+from dse.figures._style import BAND, DOUBLE_IN, GREY, grid, plain_log_ticks, type_legend, type_style
 from dse.gains import GAIN_METRICS, MEAN, gains
 from dse.metrics import METRICS
 from dse.usable import Points, clock_label
 
 Row = dict[str, Any]
 
-LINE_IN, HEAD_IN = 0.125, 0.42  # height of a network's line, and of what surrounds the lines of a panel
+# Height of a network's line, of what surrounds the lines of a panel, and of the lowest panel.
+LINE_IN, HEAD_IN, LOWEST_IN = 0.17, 0.25, 0.85
+DODGE = 0.75  # part of the line spacing over which types spread, so that equal gains stay visible
 
 
 def draw_gains(points: Points, baseline: str) -> Figure:
@@ -27,13 +30,16 @@ def draw_gains(points: Points, baseline: str) -> Figure:
         raise SkipFigureError(f"no usable {baseline.upper()} design to compare others with")
     clocks = list(dict.fromkeys(row["clock_setting"] for row in rows))
     networks = [*(labels[0] for labels, _ in points.groups("workload")), MEAN]
-    height = HEAD_IN + LINE_IN * len(networks)
+    height = max(HEAD_IN + LINE_IN * len(networks), LOWEST_IN)
     panels = [(clock, metric) for clock in clocks for metric in GAIN_METRICS]
     figure, axes = grid(len(panels), DOUBLE_IN, height, len(GAIN_METRICS), sharex="col", sharey=True)
     for axis, (clock, metric) in zip(axes, panels, strict=True):
         chosen = [row for row in rows if (row["clock_setting"], row["metric"]) == (clock, metric)]
         _panel(axis, chosen, column, networks)
-        axis.set_title(f"{METRICS[metric].label}, {clock_label(clock)}")
+        if metric == GAIN_METRICS[0]:
+            axis.set_ylabel(clock_label(clock))
+        if clock == clocks[0]:
+            axis.set_title(METRICS[metric].label)
     for axis, metric in zip(axes[: len(GAIN_METRICS)], GAIN_METRICS, strict=True):
         values = [row[column] for row in rows if row["metric"] == metric]
         limits = min(*values, 1.0) / 1.12, max(*values, 1.0) * 1.12
@@ -46,15 +52,16 @@ def draw_gains(points: Points, baseline: str) -> Figure:
 
 
 def _panel(axis: Axes, rows: Sequence[Row], column: str, networks: Sequence[str]) -> None:
-    axis.set(xscale="log", ylim=(len(networks) - 0.4, -0.6))
+    axis.set(xscale="log", ylim=(len(networks) - 0.5, -0.5))
     axis.set_yticks(range(len(networks)), networks)
     axis.tick_params(axis="y", length=0)
-    axis.hlines(range(len(networks)), 0, 1, transform=axis.get_yaxis_transform(), color="#DDDDDD", lw=0.5, zorder=1)
+    for line in range(0, len(networks), 2):
+        axis.axhspan(line - 0.5, line + 0.5, color=BAND, lw=0, zorder=0)
     axis.axhline(len(networks) - 1.5, color=GREY, lw=0.5, zorder=1)  # the mean apart from what it is the mean of
     axis.axvline(1, color=GREY, lw=0.7, zorder=2)
+    types = list(dict.fromkeys(row["pe_type"] for row in rows))
+    offsets = DODGE * ((np.arange(len(types)) + 0.5) / len(types) - 0.5)
     for row in rows:
         style = type_style(row["pe_type"])
-        axis.plot(
-            row[column], networks.index(row["workload"]), style.marker, color=style.color, ms=4, mew=0.3, mec="white",
-            zorder=3,
-        )  # fmt: skip
+        y = networks.index(row["workload"]) + offsets[types.index(row["pe_type"])]
+        axis.plot(row[column], y, style.marker, color=style.color, ms=3.5, mew=0.3, mec="white", zorder=3)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -29,7 +30,7 @@ LOG_TICKS = (
     (2.6, (1.0, 3.0)),
     (np.inf, (1.0,)),
 )
-GREY = "#666666"
+GREY, BAND = "#666666", "#F1F1F1"
 # Parts of a whole, not PE types: Paul Tol's "light" scheme, colour-blind safe and apart from the types' colours.
 PART_COLORS = ("#77AADD", "#EE8866", "#EEDD88", "#FFAABB", "#AAAA00", "#44BB99", "#DDDDDD")
 
@@ -102,17 +103,22 @@ def grid(
 def type_legend(
     figure: Figure, pe_types: Sequence[str], extra: Sequence[Line2D] = (), *, lines: bool = True
 ) -> None:
-    """One legend for the whole figure, above the panels."""
-    handles = []
+    """One legend of PE types for the whole figure, above the panels."""
+    handles: list[Artist] = []
     for name in pe_types:
         style = type_style(name)
         line = "-" if lines else "none"
         handles.append(
             Line2D([], [], color=style.color, marker=style.marker, ms=4, mew=0, ls=line, label=style.label)
         )
-    handles += extra
+    legend_above(figure, [*handles, *extra], 1.6)
+
+
+def legend_above(figure: Figure, handles: Sequence[Artist], handlelength: float = 1.0) -> None:
+    """A legend above the panels: one line at two columns' width, two at one."""
+    columns = len(handles) if figure.get_figwidth() > SINGLE_IN else -(-len(handles) // 2)
     figure.legend(
-        handles=handles, loc="outside upper center", ncols=len(handles), handlelength=1.6, columnspacing=1.2
+        handles=handles, loc="outside upper center", ncols=columns, handlelength=handlelength, columnspacing=1.2
     )
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from dse.breakdowns import breakdowns
-from dse.figures._style import DOUBLE_IN, GREY, PART_COLORS, type_style
+from dse.figures._style import DOUBLE_IN, GREY, PART_COLORS, SINGLE_IN, legend_above, type_style
 from dse.run import Run
 from dse.usable import MAX, Points
 
@@ -20,7 +20,8 @@ Row = dict[str, Any]
 ORDER = 4
 CAPTION = (
     "Area (top) and energy per inference (bottom) of the design with the highest performance per area of each PE type, "
-    "at its own maximum clock, by part; relative to the INT16 design's total, so bar heights are ratios of totals."
+    "at its own maximum clock, by part; relative to the INT16 design's total, so bar heights are ratios of totals. "
+    "Above the bars: PE rows and columns, which each best design chooses for itself."
 )
 REFERENCE = "int16"
 # Legend name -> column of the area and of the energy in that part.
@@ -35,6 +36,7 @@ PARTS: Mapping[str, tuple[str | None, str | None]] = {
 }
 TOTALS = ("area_mm2", "energy_mj")
 LABELS = ("Area", "Energy")
+LABEL_ROOM = 1.42  # the axis reaches this far above the highest bar, for the text on it
 
 
 def draw(run: Run, points: Points) -> Figure:
@@ -43,7 +45,7 @@ def draw(run: Run, points: Points) -> Figure:
     clock = MAX if any(row["clock_setting"] == MAX for row in rows) else rows[0]["clock_setting"]
     rows = [row for row in rows if row["clock_setting"] == clock]
     networks = list(dict.fromkeys(row["workload"] for row in rows))
-    figure = Figure(figsize=(DOUBLE_IN, 3.9))
+    figure = Figure(figsize=(SINGLE_IN if len(networks) < 3 else DOUBLE_IN, 3.9))
     axes = figure.subplots(2, len(networks), squeeze=False, sharex="col", sharey="row", height_ratios=(1, 1.4))
     for column, network in enumerate(networks):
         own = [row for row in rows if row["workload"] == network]
@@ -51,11 +53,17 @@ def draw(run: Run, points: Points) -> Figure:
             _bars(axes[quantity, column], own, quantity)
         axes[0, column].set_title(network)
         axes[1, column].set_xticks(range(len(own)), [type_style(row["pe_type"]).label for row in own], rotation=90)
+    axes[0, 0].set_ylim(0, max(row[TOTALS[0]] / _scale(rows, row["workload"], 0) for row in rows) * LABEL_ROOM)
     for quantity, label in enumerate(LABELS):
         axes[quantity, 0].set_ylabel(f"{label}, relative to {_reference(rows)['pe_type'].upper()}")
     handles = [Patch(color=color, label=name) for name, color in zip(PARTS, PART_COLORS, strict=True)]
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), handlelength=1, columnspacing=1.2)
+    legend_above(figure, handles)
     return figure
+
+
+def _scale(rows: Sequence[Row], network: str, quantity: int) -> float:
+    """The total that the bars of a network are relative to."""
+    return float(_reference([row for row in rows if row["workload"] == network])[TOTALS[quantity]])
 
 
 def _reference(rows: Sequence[Row]) -> Row:
@@ -64,7 +72,7 @@ def _reference(rows: Sequence[Row]) -> Row:
 
 
 def _bars(axis: Axes, rows: Sequence[Row], quantity: int) -> None:
-    scale = _reference(rows)[TOTALS[quantity]]
+    scale = _scale(rows, rows[0]["workload"], quantity)
     bottom = np.zeros(len(rows))
     for columns, color in zip(PARTS.values(), PART_COLORS, strict=True):
         column = columns[quantity]
@@ -72,5 +80,9 @@ def _bars(axis: Axes, rows: Sequence[Row], quantity: int) -> None:
             height = np.array([row[column] for row in rows]) / scale
             axis.bar(range(len(rows)), height, 0.75, bottom, color=color)
             bottom += height
+    if quantity == 0:
+        for place, (row, top) in enumerate(zip(rows, bottom, strict=True)):
+            array = f" {row['rows']}\N{MULTIPLICATION SIGN}{row['cols']}"
+            axis.text(place, top, array, rotation=90, ha="center", va="bottom")
     axis.axhline(1, color=GREY, lw=0.4, ls=(0, (4, 3)), zorder=3)
     axis.tick_params(axis="x", length=0)

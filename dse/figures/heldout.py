@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from dse.errors import RunError
 from dse.figures import SkipFigureError
-from dse.figures._style import DOUBLE_IN, GREY, plain_log_ticks, type_legend, type_style
+from dse.figures._style import BAND, DOUBLE_IN, GREY, plain_log_ticks, type_legend, type_style
 from dse.run import Run
 from dse.usable import Points
 from pe_library.heldout import Pairs, heldout_pairs
@@ -81,7 +81,7 @@ def _parity(axis: Axes, pairs: dict[str, Pairs]) -> None:
 
 
 def _errors(axis: Axes, pairs: dict[str, Pairs]) -> None:
-    axis.axhspan(-BAND_PERCENT, BAND_PERCENT, color="#EEEEEE", lw=0, zorder=0)
+    axis.axhspan(-BAND_PERCENT, BAND_PERCENT, color=BAND, lw=0, zorder=0)
     axis.axhline(0, color=GREY, lw=0.5, zorder=1)
     for name, own in pairs.items():
         _dots(axis, name, own.measured, own.errors_percent)

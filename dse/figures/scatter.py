@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from dse.figures._style import DOUBLE_IN, GREY, TypeStyle, grid, plain_log_ticks, type_legend, type_style
+from dse.figures._style import DOUBLE_IN, GREY, SINGLE_IN, TypeStyle, grid, plain_log_ticks, type_legend, type_style
 from dse.gains import fronts
 from dse.metrics import METRICS
 from dse.run import Run
@@ -21,17 +21,20 @@ from dse.usable import Points
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Pair = tuple[str, str]
+Limits = tuple[float, float]
 
 ORDER = 1
 CAPTION = (
     "Performance per area against energy per inference for every usable design (tinted cells; where PE types overlap, "
     "the mean of their colours), and the exact Pareto front of each PE type (lines; at most seven of its points carry "
     "the marker). Both axes are relative to the best INT16 value of the network, so designs right of and below the "
-    "dashed lines beat every INT16 design in that metric."
+    "dashed lines beat every INT16 design in that metric. Designs far worse than every front are beyond the frame; "
+    "each panel says how many."
 )
 COLUMNS = 4
 MARKED = 7
-TINT = 0.42  # strength of a cell's colour on white
+FAR = 3  # designs this many times worse than any front are left out and counted, on log scales
+TINT = 0.55  # strength of a cell's colour on white
 BASELINE = "int16"
 DASHES = (0, (4, 3))
 
@@ -48,6 +51,34 @@ class Panel:
     fronts: Mapping[str, tuple[FloatArray, FloatArray]]
 
 
+@dataclass(frozen=True)
+class View:
+    """Scale of an axis. Linear from 0 when more is better, logarithmic when less is: the good end gets the room."""
+
+    scale: str
+
+    @classmethod
+    def of(cls, maximize: bool) -> View:
+        """The view of a metric by its direction."""
+        return cls("linear" if maximize else "log")
+
+    def limits(self, values: Sequence[FloatArray], front: Sequence[FloatArray]) -> Limits:
+        """Axis limits a little beyond the values, but not beyond `FAR` times the worst of a front."""
+        low, high = min(column.min() for column in values), max(column.max() for column in values)
+        if self.scale == "linear":
+            return 0.0, float(high * 1.05)
+        high = min(high, FAR * max(column.max() for column in front))
+        margin = max((high / low) ** 0.04, 1.02)
+        return float(low / margin), float(high * margin)
+
+    def place(self, values: FloatArray, limits: Limits) -> FloatArray:
+        """Where values lie between the limits, from 0 to 1."""
+        low, high = limits
+        if self.scale == "linear":
+            return np.asarray((values - low) / (high - low))
+        return np.asarray(np.log(values / low) / np.log(high / low))
+
+
 def draw(run: Run, points: Points) -> Figure:
     """The plane of the papers: performance per area against energy."""
     return draw_pair(points, "perf_per_area", "energy")
@@ -56,30 +87,37 @@ def draw(run: Run, points: Points) -> Figure:
 def draw_pair(points: Points, x: str, y: str) -> Figure:
     """Small multiples, one per network: metric `x` across, `y` up. Relative to the best INT16 where there is one."""
     scales = _scales(points, x, y)
+    groups = {labels[0]: group for labels, group in points.groups("workload")}
     panels = [
-        _panel(points, workload, by_type, (x, y), scales.get(workload, (1.0, 1.0)))
+        _panel(points, workload, groups[workload], by_type, (x, y), scales.get(workload, (1.0, 1.0)))
         for workload, by_type, _ in fronts(points, [x, y])
     ]
     columns = {5: 3, 6: 3}.get(len(panels), COLUMNS)
-    height = 1.9 if len(panels) <= columns else 1.6
-    figure, axes = grid(len(panels), DOUBLE_IN, height, columns, sharex=bool(scales), sharey=bool(scales))
+    width, height = SINGLE_IN if len(panels) == 1 else DOUBLE_IN, 1.6 if len(panels) > columns else 2.2
+    figure, axes = grid(len(panels), width, height, columns, sharex=bool(scales), sharey=bool(scales))
+    views = View.of(METRICS[x].maximize), View.of(METRICS[y].maximize)
     for axis, panel in zip(axes, panels, strict=True):
         alike = panels if scales else [panel]
-        limits = _limits([p.across for p in alike]), _limits([p.up for p in alike])
-        _cells(axis, panel, limits)
-        axis.set(xscale="log", yscale="log", title=panel.workload)
+        ends = [line for p in alike for line in p.fronts.values()]
+        limits = (
+            views[0].limits([p.across for p in alike], [line[0] for line in ends]),
+            views[1].limits([p.up for p in alike], [line[1] for line in ends]),
+        )
+        _cells(axis, panel, views, limits)
+        axis.set(xscale=views[0].scale, yscale=views[1].scale, title=panel.workload)
         for pe_type, front in panel.fronts.items():
             _front(axis, type_style(pe_type), *front, METRICS[x].maximize)
         if scales:
             axis.axhline(1, color=GREY, lw=0.5, ls=DASHES, zorder=2)
             axis.axvline(1, color=GREY, lw=0.5, ls=DASHES, zorder=2)
         axis.set(xlim=limits[0], ylim=limits[1])
-        plain_log_ticks(axis.xaxis, *limits[0])
-        plain_log_ticks(axis.yaxis, *limits[1])
+        for ticks, view, limit in zip((axis.xaxis, axis.yaxis), views, limits, strict=True):
+            if view.scale == "log":
+                plain_log_ticks(ticks, *limit)
     reference = [Line2D([], [], color=GREY, lw=0.5, ls=DASHES, label="best INT16")] if scales else []
     type_legend(figure, [name for (name,), _ in points.groups("pe_type")], reference)
     figure.supxlabel(_label(x, bool(scales), ", "), fontsize=7)
-    figure.supylabel(_label(y, bool(scales), "\n"), fontsize=7)
+    figure.supylabel(_label(y, bool(scales), "\n" if scales else ", "), fontsize=7)
     return figure
 
 
@@ -94,30 +132,27 @@ def _scales(points: Points, x: str, y: str) -> dict[str, tuple[float, float]]:
 
 
 def _panel(
-    points: Points, workload: str, by_type: Mapping[str, IntArray], metrics: Pair, scale: tuple[float, float]
+    points: Points,
+    workload: str,
+    group: IntArray,
+    by_type: Mapping[str, IntArray],
+    metrics: Pair,
+    scale: tuple[float, float],
 ) -> Panel:
-    group = next(group for (name,), group in points.groups("workload") if name == workload)
     across, up = (points.values[name] / unit for name, unit in zip(metrics, scale, strict=True))
     colors = np.array([to_rgb(type_style(name).color) for name in points.names["pe_type"]])
     lines = {name: (across[front], up[front]) for name, front in by_type.items()}
     return Panel(workload, across[group], up[group], points.codes["pe_type"][group], colors, lines)
 
 
-def _limits(columns: Sequence[FloatArray]) -> tuple[float, float]:
-    """Axis limits 4 % beyond the values on the log scale."""
-    low, high = min(column.min() for column in columns), max(column.max() for column in columns)
-    margin = max((high / low) ** 0.04, 1.02)
-    return float(low / margin), float(high * margin)
-
-
-def _cells(axis: Axes, panel: Panel, limits: tuple[tuple[float, float], tuple[float, float]]) -> None:
+def _cells(axis: Axes, panel: Panel, views: tuple[View, View], limits: tuple[Limits, Limits]) -> None:
     """Colour each cell of a fine grid in which a design lies: all designs are drawn, none hides another."""
     side = int(np.clip(3 * np.sqrt(len(panel.across)), 60, 220))
-    cell = np.zeros(len(panel.across), np.int64)
-    for values, (low, high) in zip((panel.up, panel.across), reversed(limits), strict=True):
-        cell = cell * side + (np.log(values / low) / np.log(high / low) * side).astype(np.int64)
+    places = [view.place(v, limit) for v, view, limit in zip((panel.across, panel.up), views, limits, strict=True)]
+    inside = (places[0] < 1) & (places[1] < 1)
+    column, row = ((place[inside] * side).astype(np.int64) for place in places)
     present = np.zeros((len(panel.colors), side * side))
-    present[panel.pe_codes, cell] = 1
+    present[panel.pe_codes[inside], row * side + column] = 1
     count = present.sum(axis=0)
     color = present.T @ panel.colors / np.maximum(count, 1)[:, None]
     image = np.concatenate([1 - TINT * (1 - color), (count > 0)[:, None]], axis=1)
@@ -125,6 +160,11 @@ def _cells(axis: Axes, panel: Panel, limits: tuple[tuple[float, float], tuple[fl
         image.reshape(side, side, 4), origin="lower", extent=(0, 1, 0, 1), transform=axis.transAxes, aspect="auto",
         interpolation="nearest", zorder=1,
     )  # fmt: skip
+    beyond = np.count_nonzero(~inside)
+    if beyond:
+        percent = 100 * beyond / len(inside)
+        text = f"{percent:.1f} %" if percent >= 0.1 else "<0.1 %"
+        axis.text(1, 1, f"{text} beyond the frame", transform=axis.transAxes, ha="right", va="top", color=GREY)
 
 
 def _front(axis: Axes, style: TypeStyle, across: FloatArray, up: FloatArray, maximize_x: bool) -> None:
@@ -139,6 +179,6 @@ def _front(axis: Axes, style: TypeStyle, across: FloatArray, up: FloatArray, max
 
 def _label(metric: str, relative: bool, separator: str) -> str:
     known = METRICS[metric]
-    unit = "relative to INT16's best" if relative else known.unit
+    unit = "relative to INT16's best" if relative else known.unit.replace("mm2", "mm\N{SUPERSCRIPT TWO}")
     better = "better \N{RIGHTWARDS ARROW}" if known.maximize else "\N{LEFTWARDS ARROW} better"
     return f"{known.label}{separator if unit else ''}{unit} ({better})"

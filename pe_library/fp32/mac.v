@@ -51,7 +51,7 @@ module fp32_multiply (
     // Biased exponent in two's complement; a carry of the rounding runs on into it.
     wire [9:0]  exponent = {2'b00, a[30:23]} + {2'b00, b[30:23]} + 10'd897 + {9'd0, carry};   // -127 + carry
     wire [32:0] rounded  = {exponent, kept[22:0]} + {32'd0, up};
-    wire        tiny     = rounded[32] | (rounded[31:23] == 9'd0);
+    wire        tiny     = rounded[32];                  // exponent 0 may pass: the adder reads it as a zero
     wire        huge     = ~rounded[32] & (rounded[31] | (rounded[30:23] == 8'd255));
 
     wire nan  = a_nan | b_nan | (a_top & b_zero) | (b_top & a_zero);
@@ -90,11 +90,10 @@ module fp32_add (
     // ---- far path: align with guard, round and sticky bit; add or subtract; normalize by one; round
     wire [23:0] m_large = swap ? mb : ma;
     wire [23:0] m_small = swap ? ma : mb;
-    wire        lost    = distance[7:5] != 3'd0;         // shifted by 32 or more: only the sticky bit is left
-    wire [4:0]  shift   = distance[4:0];
-    wire [54:0] spread  = {m_small, 31'd0} >> shift;
-    wire        sticky  = lost ? m_small != 24'd0 : spread[28:0] != 29'd0;
-    wire [26:0] aligned = {spread[54:29] & {26{~lost}}, sticky};
+    // From a distance of 26 on, the small operand is too small to change the rounding: bits may fall off.
+    wire        lost    = distance[7:5] != 3'd0;
+    wire [48:0] spread  = {m_small & {24{~lost}}, 25'd0} >> distance[4:0];
+    wire [26:0] aligned = {spread[48:23], spread[22:0] != 23'd0};
     wire [27:0] sum     = {1'b0, m_large, 3'd0} + {subtract, aligned ^ {27{subtract}}} + {27'd0, subtract};
 
     wire        over    = sum[27];

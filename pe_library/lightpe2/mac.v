@@ -1,5 +1,5 @@
-// Multiply-accumulate with LightNN-2 weights (arXiv 1802.02178): the sum of two signed powers of two, each with
-// the code {sign, e[2:0]} = (-1)^sign * 2^-e; wgt = {first, second}.
+// Multiply-accumulate with LightNN-2 weights (arXiv 1802.02178): the sum of two signed powers of two, each
+// with the code {sign, e[2:0]} = (-1)^sign * 2^-e; wgt = {first, second}.
 // The product is kept exactly with 7 fraction bits: two shifts and one add, no multiplier.
 //
 // Negations cost no adders of their own (-x = ~x + 1): the first 1 is the carry-in of the adder here, the

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 from dse.errors import InputError, Problem, did_you_mean
 
@@ -15,7 +16,7 @@ def list_dram() -> tuple[str, ...]:
     return tuple(_table())
 
 
-def dram_pj_per_bit(technology: str, mac16_pj: float | None = None) -> float:
+def dram_pj_per_bit(technology: str, mac16_pj: Any = None) -> Any:
     """Energy [pJ] to read or write one bit of DRAM.
 
     `eyeriss` is a convention relative to a 16-bit MAC and needs that MAC's energy `mac16_pj` [pJ]; the other

@@ -60,7 +60,8 @@ class GlbModel:
         narrow = table[:, j, i] + x * (table[:, j, i + 1] - table[:, j, i])
         wide = table[:, j + 1, i] + x * (table[:, j + 1, i + 1] - table[:, j + 1, i])
         in_range = _inside(self.sizes_kib, size) & _inside(self.word_bits, width)
-        return SramPrediction(*np.exp(narrow + y * (wide - narrow)), in_range)
+        values = np.exp(narrow + y * (wide - narrow))
+        return SramPrediction(**dict(zip(QUANTITIES, values, strict=True)), in_range=in_range)
 
 
 def read_grid(cell: str) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -101,7 +102,7 @@ def isotonic(values: FloatArray) -> FloatArray:
     """Closest non-decreasing sequence along the last axis, in least squares.
 
     Max-min formula: y_i = max over j <= i of min over k >= i of mean(values[j..k]) (Robertson, Wright and Dykstra,
-    Order Restricted Statistical Inference, 1988, theorem 1.4.4).
+    Order Restricted Statistical Inference, 1988, section 1.4).
     """
     k = np.arange(values.shape[-1])
     j = k[:, None]

@@ -1,4 +1,4 @@
-"""Network between the GLB and the PE array, after Eyeriss (Chen et al., JSSC 52(1), 2017, section V).
+"""Network between the GLB and the PE array, after Eyeriss (Chen et al., JSSC 52(1), 2017).
 
 A delivery and a collection network, each as wide as the GLB port. Eyeriss has one delivery network per operand;
 the single port of our GLB serves one operand a cycle, so they share the wires. A word and its tag (operand, row,
@@ -28,10 +28,11 @@ FloatArray = NDArray[np.float64]
 class NocParameters:
     """Constants of the NoC; every one may be overridden. Raises InputError unless all are positive and finite.
 
-    Wire: 240 fJ per bit, mm and transition at 0.9 V in 40 nm, repeaters included, and transitions on half of the
-    bits of random data (Keckler et al., IEEE Micro 31(5), 2011, Table 1); scaled as V^2 to the supply of the PEs,
-    1.1 V. Repeaters: CACTI 7's 45 nm wire with 30 % delay penalty has one of 15.3 times the minimum size every
-    0.204 mm, an INV_X16. Areas, leakage and energies of cells: NanGate 45 nm Open Cell Library, typical corner.
+    Wire: 240 fJ per bit, mm and transition at 0.9 V in 40 nm, half of the bits of random data in transition (Keckler
+    et al., IEEE Micro 31(5), 2011, Table 1); that is 600 fF/mm, a wire with its repeaters. Scaled as V^2 to the
+    supply of the PEs, 1.1 V. Repeaters: CACTI 7's 45 nm wire with 30 % delay penalty has one of 15.3 times the
+    minimum size every 0.204 mm, an INV_X16. Areas, leakage and energies of cells: NanGate 45 nm Open Cell Library,
+    typical corner.
     A FIFO bit is DFF_X1 + MUX2_X1, a tag bit DFF_X1 + XNOR2_X1 + AND2_X1. `fifo_fj_per_bit`, writing and reading
     a bit: two clock edges of the DFF, and on half of the bits its data and outputs and the multiplexer switch.
     A two-word FIFO is the smallest that takes a word every cycle. `ifmap_multicast_rows`: in the row-stationary

@@ -1,6 +1,7 @@
 """The numpy MACs against definitions of the arithmetic that share no code with them."""
 
 import re
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,14 +25,14 @@ normal_floats = st.floats(width=32, allow_nan=False, allow_infinity=False, allow
 
 def power_of_two(code: int) -> Fraction:
     sign, exponent = divmod(code, 8)
-    return (-1) ** sign * Fraction(1, 2**exponent)
+    return Fraction(-1 if sign else 1, 2**exponent)
 
 
 def integer(code: int, bits: int) -> Fraction:
     return Fraction(code if code < 2 ** (bits - 1) else code - 2**bits)
 
 
-WEIGHT_VALUE = {
+WEIGHT_VALUE: dict[str, Callable[[int], Fraction]] = {
     "int16": lambda code: integer(code, 16),
     "int8": lambda code: integer(code, 8),
     "w4a8": lambda code: integer(code, 4),
@@ -146,9 +147,7 @@ def test_worst_case_reductions_of_either_sign_do_not_overflow(pe_type: str) -> N
 
 
 @given(act=normal_floats, wgt=normal_floats, psum=normal_floats)
-def test_fp32_equals_numpy_single_precision_where_nothing_is_subnormal(
-    act: float, wgt: float, psum: float
-) -> None:
+def test_fp32_equals_numpy_single_precision_where_nothing_is_subnormal(act: float, wgt: float, psum: float) -> None:
     with np.errstate(all="ignore"):
         product = np.float32(act) * np.float32(wgt)
         total = np.float32(psum) + product
@@ -162,9 +161,7 @@ def test_fp32_equals_numpy_single_precision_where_nothing_is_subnormal(
 
 
 @given(act=float32_codes, wgt=float32_codes, psum=float32_codes, near=st.booleans())
-def test_fp32_rounds_and_flushes_as_defined_in_exact_arithmetic(
-    act: int, wgt: int, psum: int, near: bool
-) -> None:
+def test_fp32_rounds_and_flushes_as_defined_in_exact_arithmetic(act: int, wgt: int, psum: int, near: bool) -> None:
     if near:  # the product at the edge of underflow
         wgt = (wgt & 0x807FFFFF) | (min(max(127 - (act >> 23 & 255), 0), 254) << 23)
         psum &= 0x80FFFFFF

@@ -12,9 +12,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field, create_model, model_validator
 
+from dse.config.fields import Known, Strict, broken, distinct, name_axis, numeric_axis
 from dse.dataflow import list_dataflows
 from dse.metrics import METRICS
-from dse.schema_types import Known, Strict, broken, distinct, name_axis, numeric_axis
 from dse.space import NUMERIC_AXES, Axis
 from dse.technology import OBJECTIVES, Technology
 from pe_library.memory.dram import list_dram

@@ -69,19 +69,18 @@ def read_yaml(path: Path) -> tuple[Source, list[Problem]]:
     InputError when there is nothing to go on with.
     """
     origin = str(path)
-    loader = _Loader(_read_text(path), origin)
+    text = _read_text(path)
+    builder = _Builder(origin)
     try:
-        node = loader.get_single_node()
+        node = _Loader(text, origin).get_single_node()
         if node is None:
             raise InputError(Problem(origin, "must not be empty", hint="`dse schema` describes the keys"))
-        builder = _Builder(origin)
         data = builder.build(node, ())
     except yaml.reader.ReaderError as error:
-        raise InputError(Problem(origin, "must be text", hint=f"character {error.position}: {error.reason}")) from error
+        line = text.count("\n", 0, error.position) + 1
+        raise InputError(Problem(f"{origin}:{line}", "must be text", hint=error.reason)) from error
     except yaml.MarkedYAMLError as error:
         raise InputError(_syntax_problem(origin, error)) from error
-    finally:
-        loader.dispose()
     if not isinstance(data, dict):
         raise InputError(Problem(origin, "must be a mapping of keys to values", data))
     return Source(origin, data, builder.lines), builder.problems
@@ -148,12 +147,18 @@ for _name, _pattern, _first in (
 ):
     _Loader.add_implicit_resolver(_TAG + _name, re.compile(rf"(?:{_pattern})\Z", re.ASCII), _first)
 
+
+def _text(text: str) -> str:
+    text.encode()  # raises ValueError for the half characters that escapes can write
+    return text
+
+
 _SCALARS: dict[str, Callable[[str], object]] = {
     _TAG + "null": lambda text: None,
     _TAG + "bool": lambda text: {"true": True, "false": False}[text.lower()],
     _TAG + "int": int,
     _TAG + "float": lambda text: float(text.lower().replace(".inf", "inf").replace(".nan", "nan")),
-    _TAG + "str": str,
+    _TAG + "str": _text,
 }
 
 
@@ -195,11 +200,11 @@ class _Builder:
         built: dict[str, Any] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
-            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != _TAG + "str":
+            key = self._key(key_node)
+            if key is None:
                 shown = key_node.value if isinstance(key_node, yaml.ScalarNode) else "a list or mapping"
                 self._add(location, "keys must be text", shown, line)
                 continue
-            key = str(key_node.value)
             place = (*location, key)
             if key in built:
                 self._add(place, f"key is given twice, first on line {self.lines[place]}", None, line)
@@ -207,6 +212,14 @@ class _Builder:
             self.lines[place] = line
             built[key] = self.build(value_node, place)
         return built
+
+    def _key(self, node: yaml.Node) -> str | None:
+        if not isinstance(node, yaml.ScalarNode) or node.tag != _TAG + "str":
+            return None
+        try:
+            return _text(node.value)
+        except ValueError:
+            return None
 
     def _add(self, location: Location, rule: str, value: object, line: int | None = None) -> None:
         lines = self.lines if line is None else {location: line}

@@ -40,6 +40,9 @@ LIMITS: dict[str, tuple[float, float]] = {  # per axis: beyond any chip, yet no 
     "clock_mhz": (0.001, 100_000),
     "batch": (1, 4096),
 }
+# Names of union branches. Like pydantic's `[key]` they turn up in the locations of errors, where they are removed.
+LIST, RANGE, VALUE, MAX, NUMBER = "<list>", "<range>", "<value>", "<max>", "<number>"
+TAGS = (LIST, RANGE, VALUE, MAX, NUMBER, "[key]")
 
 
 def broken(rule: str, *, at: tuple[str | int, ...] = (), hint: str = "", value: object = None) -> PydanticCustomError:
@@ -110,11 +113,11 @@ class Range(Strict):
 
 
 def _form(value: object) -> str:
-    return "<list>" if isinstance(value, list) else "<range>" if isinstance(value, dict) else "<value>"
+    return LIST if isinstance(value, list) else RANGE if isinstance(value, dict) else VALUE
 
 
 def _clock_form(value: object) -> str:
-    return "<max>" if isinstance(value, str) else "<number>"
+    return MAX if isinstance(value, str) else NUMBER
 
 
 def _expand(axis: Axis, given: Any) -> tuple[float, ...]:
@@ -141,12 +144,12 @@ def numeric_axis(axis: Axis) -> Any:
     number: Any = Annotated[int if axis.integer else float, Field(ge=low, le=high)]
     if axis.name == "clock_mhz":
         number = Annotated[
-            Annotated[Literal["max"], Tag("<max>")] | Annotated[number, Tag("<number>")], Discriminator(_clock_form)
+            Annotated[Literal["max"], Tag(MAX)] | Annotated[number, Tag(NUMBER)], Discriminator(_clock_form)
         ]
     return Annotated[
-        Annotated[list[number], Field(min_length=1, max_length=MAX_AXIS_VALUES), Tag("<list>")]
-        | Annotated[Range, Tag("<range>")]
-        | Annotated[number, Tag("<value>")],
+        Annotated[list[number], Field(min_length=1, max_length=MAX_AXIS_VALUES), Tag(LIST)]
+        | Annotated[Range, Tag(RANGE)]
+        | Annotated[number, Tag(VALUE)],
         Discriminator(_form),
         AfterValidator(partial(_expand, axis)),
     ]
@@ -156,8 +159,7 @@ def name_axis(what: str, names: Callable[[], tuple[str, ...]]) -> Any:
     """The type of an axis of names: a list or one name, expanded to a tuple."""
     name = Annotated[str, Known(what, names)]
     return Annotated[
-        Annotated[list[name], Field(min_length=1), AfterValidator(distinct), Tag("<list>")]
-        | Annotated[name, Tag("<value>")],
-        Discriminator(lambda value: "<list>" if isinstance(value, list) else "<value>"),
+        Annotated[list[name], Field(min_length=1), AfterValidator(distinct), Tag(LIST)] | Annotated[name, Tag(VALUE)],
+        Discriminator(lambda value: LIST if isinstance(value, list) else VALUE),
         AfterValidator(lambda given: tuple(given) if isinstance(given, list) else (given,)),
     ]

@@ -1,4 +1,4 @@
-"""Outside data against a model of `dse.schema`: an instance, or every problem in our words."""
+"""Outside data against a model of `dse.config.schema`: an instance, or every problem in our words."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from dse.config.fields import TAGS, Range
+from dse.config.schema import Bounds, MappingModel, Noc, SampleModel, Space, TechnologyModel
+from dse.config.yaml_source import Location, Source
 from dse.errors import Problem, did_you_mean
-from dse.schema import Bounds, MappingModel, Noc, SampleModel, Space, TechnologyModel
-from dse.schema_types import Range
-from dse.yaml_source import Location, Source
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -45,7 +45,7 @@ NESTED: dict[str, type[BaseModel]] = {
 
 
 def validate(model: type[Model], source: Source) -> tuple[Model | None, list[Problem]]:
-    """The data as an instance of a model of `dse.schema`, or None and all problems."""
+    """The data as an instance of a model of `dse.config.schema`, or None and all problems."""
     try:
         return model.model_validate(source.data), []
     except ValidationError as error:
@@ -54,8 +54,8 @@ def validate(model: type[Model], source: Source) -> tuple[Model | None, list[Pro
 
 def _problem(source: Source, model: type[BaseModel], error: Mapping[str, Any]) -> Problem:
     kind, given, context = error["type"], error["input"], error.get("ctx", {})
-    # Pydantic marks union branches (tags in <>) and keys of mappings; neither is part of the path.
-    location = tuple(part for part in error["loc"] if not str(part).startswith(("<", "[")))
+    keys = error["loc"][-1:] if kind == "extra_forbidden" else ()  # may look like a tag
+    location = (*(part for part in error["loc"][: len(error["loc"]) - len(keys)] if part not in TAGS), *keys)
     rule = RULES[kind].format(**context) if kind in RULES else error["msg"]
     if kind == "missing":
         return source.problem(location, rule)
@@ -63,7 +63,7 @@ def _problem(source: Source, model: type[BaseModel], error: Mapping[str, Any]) -
         return source.problem(location, rule, hint=did_you_mean(location[-1], _known_keys(model, location[:-1])))
     if kind == "dse":
         location += context["at"]
-        given = context["value"] if context["at"] else given
+        given = context["value"] if context["at"] or context["value"] is not None else given
         hint = context["hint"]
     else:
         hint = _hint(kind, given)

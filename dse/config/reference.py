@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dse.schema import ConfigModel
+from dse.config.schema import ConfigModel
 
 Node = Mapping[str, Any]
 

@@ -1,6 +1,6 @@
 """Config file -> frozen `Study`. Every check of outside input starts here, and all problems are reported at once.
 
-`dse.yaml_source` reads the file, `dse.schema` says what it may hold, `dse.validation` compares the two, and
+`yaml_source` reads the file, `schema` says what it may hold, `validation` compares the two, and
 `workloads.loader` reads the networks it names.
 docs/config.md describes the file.
 """
@@ -15,12 +15,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from dse.config.schema import MAX_WORKLOADS, ConfigModel
+from dse.config.validation import validate
+from dse.config.yaml_source import Source, read_yaml
 from dse.errors import InputError, Problem, did_you_mean
-from dse.schema import MAX_WORKLOADS, ConfigModel
 from dse.space import DesignSpace
 from dse.technology import Technology
-from dse.validation import validate
-from dse.yaml_source import Source, read_yaml
 from pe_library.memory.noc import NocParameters
 from workloads.layer import Workload
 from workloads.loader import list_workloads, load_workload
@@ -68,7 +68,8 @@ def load_study(path: Path | str) -> Study:
     source, problems = read_yaml(path)
     config, broken_rules = validate(ConfigModel, source)
     workloads, unread = _load_workloads(source, path.parent)
-    problems = [*problems, *broken_rules, *unread]
+    unusable = {problem.path for problem in problems}  # what YAML could not read breaks rules of the schema, too
+    problems += [problem for problem in (*broken_rules, *unread) if problem.path not in unusable]
     if config is not None:
         problems += _too_much_work(source, config, workloads)
     if problems or config is None:

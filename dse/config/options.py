@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from dse.config.schema import Space
+from dse.config.validation import RULES, validate
+from dse.config.yaml_source import Source
 from dse.errors import InputError, Problem, did_you_mean
-from dse.schema import Space
 from dse.space import NUMERIC_AXES, Designs
-from dse.validation import RULES, validate
-from dse.yaml_source import Source
 
 MAX_COUNT = 65_536
 
@@ -37,6 +37,14 @@ def load_counts(text: str, option: str, known: Sequence[str], required: Sequence
     if problems:
         raise InputError(problems)
     return dict(source.data)
+
+
+def load_names(given: Sequence[str], option: str, what: str, known: Sequence[str]) -> tuple[str, ...]:
+    """Names without repeats. Raises InputError naming every unknown one."""
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        raise InputError([Problem(option, f"unknown {what}", name, did_you_mean(name, known)) for name in unknown])
+    return tuple(dict.fromkeys(given))
 
 
 def parse_pairs(text: str, option: str) -> tuple[Source, list[Problem]]:

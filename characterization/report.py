@@ -1,0 +1,104 @@
+"""What `dse characterize` prints: a point beside its prediction, points measured again, errors at held-out points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from characterization.dataset import Comparison, characterize
+from characterization.fit import write_pe_model
+from characterization.measure import measure_point
+from dse.tables import Table
+from pe_library.heldout import QUANTITIES, SUMS, WHOLES, heldout_errors
+from pe_library.model import INPUTS, PERIOD_PARTS, PEModel, load_pe_model
+
+
+def characterization_tables(
+    pe_types: Sequence[str],
+    points: int | None,
+    depths: Mapping[str, int] | None,
+    liberty: Path | None,
+    jobs: int,
+    say: Callable[[str], None],
+) -> tuple[list[Table], str]:
+    """What `dse characterize` prints, and what failed ("" if nothing).
+
+    With `depths` one point per PE type; with `points` so many shipped points again; else everything, which replaces
+    the shipped points and models. `say` is told of progress.
+    """
+    if depths is not None:
+        return [point_table(name, depths, liberty) for name in pe_types], ""
+    compared = characterize(
+        pe_types, points, jobs, liberty, lambda done, total, what: say(f"{done} of {total}: {what}")
+    )
+    if points is not None:
+        different = sum(not one.equal for one in compared)
+        failure = f"{different} of {len(compared)} points differ from what is shipped" if different else ""
+        return [repeat_table(compared)], failure
+    for name in pe_types:
+        say(f"wrote {write_pe_model(name)}")
+    return [heldout_table(pe_types)], ""
+
+
+def point_table(pe_type: str, depths: Mapping[str, int], liberty: Path | None) -> Table:
+    """Synthesize one PE of the given spad depths and put measured beside predicted; writes nothing.
+
+    Raises RunError when a tool, the library or the model is missing.
+    """
+    model = load_pe_model(pe_type)  # before minutes of synthesis
+    measured = measure_point(pe_type, **depths, liberty=liberty)
+    predicted = _predicted(model, depths)
+    rows = [
+        {
+            "quantity": name,
+            "measured": float(measured[name]),
+            "predicted": predicted[name],
+            "error_percent": 100 * (predicted[name] / float(measured[name]) - 1),
+        }
+        for name in QUANTITIES
+    ]
+    title = f"{pe_type} at {', '.join(f'{name} {words}' for name, words in depths.items())}"
+    shipped = "" if liberty is None else " from the shipped cell library, not from yours"
+    return Table.of(pe_type, title, rows, f"predicted: the shipped model{shipped}; unit: end of each name")
+
+
+def repeat_table(compared: Sequence[Comparison]) -> Table:
+    """Points measured again beside what is shipped."""
+    rows = [
+        {
+            "pe_type": one.point.pe_type,
+            "role": one.point.role,
+            **dict(zip(INPUTS, one.point.depths, strict=True)),
+            "equal": one.equal,
+            "differences": "; ".join(f"{name} {shipped} -> {now}" for name, shipped, now in one.differences),
+        }
+        for one in compared
+    ]
+    return Table.of("repeated", "Shipped points measured again", rows)
+
+
+def heldout_table(pe_types: Sequence[str]) -> Table:
+    """Errors of the models at the held-out points, for the quantities that are measured as a whole."""
+    rows: list[dict[str, Any]] = [
+        {
+            "pe_type": error.pe_type,
+            "quantity": error.quantity,
+            "mape_percent": error.mape_percent,
+            "max_error_percent": error.max_error_percent,
+            "points": error.points,
+        }
+        for pe_type in pe_types
+        for error in heldout_errors(pe_type)
+        if error.quantity in WHOLES
+    ]
+    return Table.of("heldout", "Models against held-out synthesis", rows, "mape: mean absolute percentage error")
+
+
+def _predicted(model: PEModel, depths: Mapping[str, int]) -> dict[str, float]:
+    """Every quantity of a measured row, as `pe_library.heldout` combines the fitted parts."""
+    parts = {name: float(value) for name, value in model.parts(*(depths[name] for name in INPUTS)).items()}
+    sums = {whole: float(np.sum([parts[part] for part in names])) for whole, names in SUMS.items()}
+    return {**parts, **sums, "min_period_ns": max(parts[name] for name in PERIOD_PARTS)}

@@ -1,0 +1,5 @@
+"""Outside input: a YAML file or `name=value` options become frozen, checked values, or one list of all problems."""
+
+from dse.config.study import Constraint, Sample, Study, load_study, workload_sha256
+
+__all__ = ["Constraint", "Sample", "Study", "load_study", "workload_sha256"]

@@ -1,0 +1,171 @@
+"""Every figure keeps the contract: sizes, legible text, provenance, no dates; and shows the numbers it says."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.text import Text
+from PIL import Image
+
+from dse import figures
+from dse.errors import InputError
+from dse.figures import SkipFigureError, list_figures, load_figure, save
+from dse.figures._style import DOUBLE_IN, SINGLE_IN, STYLE, type_style
+from dse.figures.scatter import View, draw_pair
+from dse.gains import GAIN_METRICS, fronts
+from dse.metrics import METRICS
+from dse.run import open_run
+from dse.usable import load_points
+from pe_library.model import list_pe_types
+from tests.synthetic_run import SPACE, write_run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return open_run(write_run(tmp_path_factory.mktemp("runs") / "synthetic"))
+
+
+@pytest.fixture(autouse=True)
+def style():
+    with matplotlib.rc_context(STYLE):
+        yield
+
+
+def drawn(run, name):
+    try:
+        figure = load_figure(name).draw(run, load_points(run, GAIN_METRICS))
+    except SkipFigureError as reason:
+        pytest.skip(str(reason))
+    figure.draw_without_rendering()
+    return figure
+
+
+def test_every_file_of_the_folder_is_a_figure():
+    files = {path.stem for path in Path(figures.__file__).parent.glob("[!_]*.py")}
+    assert set(list_figures()) == files
+    for name in files:
+        module = importlib.import_module(f"dse.figures.{name}")
+        assert module.CAPTION.endswith(".")
+        assert isinstance(module.ORDER, int)
+
+
+def test_the_recipe_in_the_docs_makes_a_figure(run):
+    docs = Path(figures.__file__).parents[2] / "docs" / "figures.md"
+    recipe = docs.read_text().split("```python\n")[1].split("```")[0]
+    module: dict[str, object] = {}
+    exec(recipe, module)
+    figure = module["draw"](run, load_points(run, GAIN_METRICS))
+    assert len(figure.axes[0].patches) == 6
+
+
+def test_unknown_figures_are_input_errors():
+    with pytest.raises(InputError, match="did you mean `scatter`"):
+        load_figure("scater")
+
+
+@pytest.fixture(scope="module", params=list_figures())
+def figure(run, request):
+    """Each figure of the folder, laid out."""
+    with matplotlib.rc_context(STYLE):
+        return drawn(run, request.param)
+
+
+def test_text_is_at_least_7_points_at_column_width(figure):
+    assert figure.get_figwidth() in (SINGLE_IN, DOUBLE_IN)
+    sizes = {text.get_fontsize() for text in figure.findobj(Text) if text.get_visible() and text.get_text()}
+    assert min(sizes) >= 7
+
+
+def test_nothing_is_cut_off(figure):
+    box = figure.get_tightbbox()
+    assert min(box.x0, box.y0) >= -0.01
+    assert box.x1 <= figure.get_figwidth() + 0.01
+    assert box.y1 <= figure.get_figheight() + 0.01
+
+
+def test_files_carry_provenance_and_no_date(run, tmp_path):
+    points = load_points(run, ("perf_per_area", "energy"))
+    png, pdf = save(lambda: draw_pair(points, "perf_per_area", "energy"), tmp_path / "x", run.provenance)
+    with Image.open(png) as image:
+        assert image.info["Software"] == run.provenance
+        assert image.width == pytest.approx(300 * DOUBLE_IN, abs=1)
+    content = pdf.read_bytes()
+    assert run.provenance.encode() in content
+    assert b"Date" not in content
+
+
+@pytest.mark.parametrize("metric", sorted(set(METRICS) - {"perf_per_area"}))
+def test_any_pair_of_metrics_draws(run, metric):
+    draw_pair(load_points(run, ("perf_per_area", metric)), metric, "perf_per_area").draw_without_rendering()
+
+
+def test_a_run_of_one_design_draws(tmp_path):
+    space = {axis: values[:1] for axis, values in SPACE.items()}
+    run = open_run(write_run(tmp_path / "one", pe_types=("lightpe1",), workloads=("vgg16",), space=space))
+    figure = draw_pair(load_points(run, ("perf_per_area", "energy")), "perf_per_area", "energy")
+    figure.draw_without_rendering()
+
+
+@pytest.mark.parametrize("x", ["perf_per_area", "latency"])
+def test_front_lines_bound_the_designs_of_their_type(run, x):
+    """On the side of worse x the line stays at or below the energy of every design of the type."""
+    points = load_points(run, (x, "energy"))
+    figure = draw_pair(points, x, "energy")
+    sign = 1 if METRICS[x].maximize else -1
+    for axis, (workload, by_type, _) in zip(figure.axes, fronts(points, (x, "energy")), strict=False):
+        assert axis.get_title() == workload
+        own = points.codes["workload"] == points.names["workload"].index(workload)
+        scale = [points.values[m][_best_int16(points, own, m)] for m in (x, "energy")]
+        for pe_type in by_type:
+            color = type_style(pe_type).color
+            line = next(li for li in axis.lines if li.get_color() == color and "steps" in li.get_drawstyle())
+            members = own & (points.codes["pe_type"] == points.names["pe_type"].index(pe_type))
+            across, up = (points.values[m][members] / s for m, s in zip((x, "energy"), scale, strict=True))
+            for px, py in zip(line.get_xdata(), line.get_ydata(), strict=True):
+                reaches = sign * across >= sign * px
+                assert up[reaches].min() == pytest.approx(py)
+
+
+def _best_int16(points, own, metric):
+    members = own & (points.codes["pe_type"] == points.names["pe_type"].index("int16"))
+    return points.best(np.flatnonzero(members), [metric])
+
+
+def test_every_design_within_the_frame_is_drawn(run):
+    points = load_points(run, ("perf_per_area", "energy"))
+    figure = draw_pair(points, "perf_per_area", "energy")
+    for axis, (_, group) in zip(figure.axes, points.groups("workload"), strict=False):
+        image = axis.images[0].get_array()
+        opaque = np.count_nonzero(image[..., 3])
+        assert 50 < opaque <= len(group)
+
+
+def test_views_give_the_good_end_the_room():
+    assert View.of(True).scale == "linear"
+    assert View.of(False).scale == "log"
+    view = View.of(False)
+    limits = view.limits([np.array([1.0, 1000.0])], [np.array([1.0, 2.0])])
+    assert limits == pytest.approx((1 / 1.02, 6 * 1.02), rel=0.1)
+    assert view.place(np.array(limits), limits).tolist() == pytest.approx([0.0, 1.0])
+
+
+def test_types_differ_in_colour_and_marker():
+    styles = [type_style(name) for name in list_pe_types()]
+    assert len({style.color for style in styles}) == len({style.marker for style in styles}) == len(styles)
+    assert type_style("gone").label == "gone"
+
+
+def test_breakdown_bars_stack_to_the_totals(run):
+    figure = drawn(run, "breakdown")
+    tops = {}
+    for axis in figure.axes[:3]:
+        for bar in axis.patches:
+            place = (axis.get_title(), round(bar.get_x(), 3))
+            tops[place] = max(tops.get(place, 0), bar.get_y() + bar.get_height())
+    assert len(tops) == 3 * 6
+    for workload in ("vgg16", "alexnet", "resnet20-cifar10"):
+        assert any(np.isclose(top, 1.0) for (name, _), top in tops.items() if name == workload)

@@ -1,0 +1,126 @@
+"""Sweeps: complete, resumable, repeatable to the byte, and never over another study's run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from dse import sweep as sweep_module
+from dse.config import Study, load_study
+from dse.errors import InputError
+from dse.points import SCHEMA
+from dse.sweep import Progress, sweep
+
+CONFIG = """
+schema: 1
+name: tiny
+workloads: [resnet20-cifar10, mobilenetv2]
+space:
+  pe_type: [int16, lightpe1]
+  rows: [8, 12]
+  cols: [14, 16]
+  filter_spad_words: [112, 224]
+  glb_kib: [64, 108]
+  dram_gb_s: [1, 8]
+  clock_mhz: [max, 150]
+objectives: [perf_per_area, energy]
+"""
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    return study_of(tmp_path, CONFIG)
+
+
+def study_of(folder: Path, text: str) -> Study:
+    path = folder / "config.yaml"
+    path.write_text(text)
+    return load_study(path)
+
+
+def quiet(progress: Progress) -> None:
+    assert 0 <= progress.done <= progress.total
+
+
+def digest(folder: Path) -> str:
+    return hashlib.sha256((folder / "points.parquet").read_bytes()).hexdigest()
+
+
+def test_a_sweep_writes_one_row_per_design_and_workload_in_order(study: Study, tmp_path: Path) -> None:
+    summary = sweep(study, tmp_path / "run", 1, False, quiet)
+    table = pq.read_table(summary.path / "points.parquet")
+    assert table.schema.names == SCHEMA.names
+    assert table.num_rows == summary.points == summary.designs * 2 == study.space.size * 2
+    meta = json.loads((summary.path / "run.json").read_text())
+    assert meta["config_sha256"] == study.sha256
+    assert set(meta["pe_models"]) == {"int16", "lightpe1"}
+    assert sorted(set(table["design_id"].to_pylist())) == list(range(study.space.size))
+    assert not (summary.path / "parts").exists()
+
+
+def test_same_config_same_bytes_whatever_the_number_of_jobs_or_blocks(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep_module, "BLOCK_DESIGNS", 32)
+    one = sweep(study, tmp_path / "one", 1, False, quiet).path
+    two = sweep(study, tmp_path / "two", 2, False, quiet).path
+    assert digest(one) == digest(two)
+
+
+def test_a_killed_sweep_resumes_and_ends_with_the_same_bytes(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep_module, "BLOCK_DESIGNS", 16)
+    unbroken = sweep(study, tmp_path / "unbroken", 1, False, quiet).path
+
+    def killed(progress: Progress) -> None:
+        if progress.done >= 64:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep(study, tmp_path / "broken", 1, False, killed)
+    done = list((tmp_path / "broken" / "parts").glob("*.parquet"))
+    assert 0 < len(done) < study.space.size / 16
+    assert not (tmp_path / "broken" / "run.json").exists()
+    (tmp_path / "broken" / "parts" / "000007.partial").write_bytes(b"torn")
+    times = {path: path.stat().st_mtime_ns for path in done}
+    counted: list[int] = []
+    resumed = sweep(study, tmp_path / "broken", 1, False, lambda p: counted.append(p.done))
+    assert resumed.resumed
+    assert counted[0] == 16 * len(times)
+    assert digest(resumed.path) == digest(unbroken)
+
+
+def test_a_finished_run_is_not_computed_again_unless_asked(study: Study, tmp_path: Path) -> None:
+    first = sweep(study, tmp_path / "run", 1, False, quiet)
+    stamp = (first.path / "points.parquet").stat().st_mtime_ns
+    again = sweep(study, tmp_path / "run", 1, False, quiet)
+    assert (again.designs, again.points, again.feasible) == (first.designs, first.points, first.feasible)
+    assert (first.path / "points.parquet").stat().st_mtime_ns == stamp
+    sweep(study, tmp_path / "run", 1, True, quiet)
+    assert (first.path / "points.parquet").stat().st_mtime_ns > stamp
+
+
+def test_a_run_of_another_config_is_never_overwritten(study: Study, tmp_path: Path) -> None:
+    sweep(study, tmp_path / "run", 1, False, quiet)
+    before = digest(tmp_path / "run")
+    other = study_of(tmp_path, CONFIG.replace("[1, 8]", "[1, 9]"))
+    with pytest.raises(InputError, match="holds a run of another config"):
+        sweep(other, tmp_path / "run", 1, False, quiet)
+    assert digest(tmp_path / "run") == before
+    shutil.rmtree(tmp_path / "run" / "parts", ignore_errors=True)
+
+
+def test_a_sample_sweeps_only_its_designs_and_gives_the_grid_rows(study: Study, tmp_path: Path) -> None:
+    sampled = study_of(tmp_path, CONFIG + "sample: {method: random, n: 9, seed: 3}\n")
+    run = sweep(sampled, tmp_path / "sample", 1, False, quiet).path
+    grid = sweep(study, tmp_path / "grid", 1, False, quiet).path
+    rows = pq.read_table(run / "points.parquet").to_pylist()
+    assert len({row["design_id"] for row in rows}) == 9
+    wanted = {(row["design_id"], row["workload"]): row for row in pq.read_table(grid / "points.parquet").to_pylist()}
+    assert all(row == wanted[row["design_id"], row["workload"]] for row in rows)
