@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from characterization.liberty import Floats
-from characterization.netlist import NO_NET, Ints, Netlist
+from characterization.cells import Floats, Ints
+from characterization.netlist import NO_NET, ROOT, Netlist
 from characterization.timing import Timing
 
 TICK_NS = 0.25e-3
@@ -43,9 +44,7 @@ class Activity:
 
 def pack_inputs(netlist: Netlist, values: Mapping[str, Ints]) -> Bits:
     """Spread integer codes per cycle of each input port over its bits: (cycles, input bits), ports in netlist order."""
-    return np.concatenate(
-        [_spread(values[name], len(nets)) for name, nets in netlist.ports_in.items()], axis=1
-    )
+    return np.concatenate([_spread(values[name], len(nets)) for name, nets in netlist.ports_in.items()], axis=1)
 
 
 def unpack_outputs(netlist: Netlist, bits: Bits) -> dict[str, Ints]:
@@ -67,184 +66,248 @@ def simulate(netlist: Netlist, timing: Timing, inputs: Bits, phases: Ints, zero_
 
     With `zero_delay` every net settles to its final value at once in topological order, without glitches.
     """
-    order = np.array([net for nets in netlist.ports_in.values() for net in nets], dtype=np.int64)
-    leaving = np.array([net for nets in netlist.ports_out.values() for net in nets], dtype=np.int64)
-    truth = np.array([kind.output.truth for kind in netlist.kinds], dtype=np.uint64)[netlist.kind]
-    ticks = np.maximum(np.rint(timing.delay_ns / TICK_NS), 1).astype(np.int64)
-    starts, sinks, pins = _fanout(netlist)
-    arguments = (
-        netlist.net_count, netlist.inputs, netlist.output, truth, ticks, timing.energy_fj,
-        starts, sinks, pins, _driver(netlist), netlist.data, netlist.parent, netlist.is_gate,
-        netlist.stored, netlist.inverted, order, leaving, inputs, phases, int(phases.max()) + 1,
-        _wheel_size(ticks), zero_delay,
-    )  # fmt: skip
-    toggles, energy, clocked, changed, outputs = _run(*arguments)
-    return Activity(np.bincount(phases).astype(np.int64), toggles, energy, clocked, changed, outputs)
+    counts = _run(_circuit(netlist, timing), inputs, phases, int(phases.max()) + 1, zero_delay)
+    return Activity(np.bincount(phases).astype(np.int64), *counts)
 
 
-def _wheel_size(ticks: Ints) -> int:
-    return 1 << int(ticks.max() + 1).bit_length()
+class _Circuit(NamedTuple):
+    """A netlist as the compiled simulator wants it. Rows starts[n] .. starts[n + 1] are the sinks of net n."""
+
+    inputs: Ints
+    output: Ints
+    truth: NDArray[np.uint64]
+    ticks: Ints
+    arc_energy: Floats
+    starts: Ints
+    sinks: Ints
+    pins: Ints
+    driver: Ints
+    data: Ints
+    parent: Ints
+    is_gate: NDArray[np.bool_]
+    stored: Ints
+    inverted: Ints
+    port_nets: Ints
+    leaving: Ints
 
 
-def _driver(netlist: Netlist) -> Ints:
-    driver = np.full(netlist.net_count, NO_NET, dtype=np.int64)
-    driver[netlist.output] = np.arange(len(netlist.output))
-    return driver
+class _State(NamedTuple):
+    """`value` of each net, input `pattern` of each gate, `bit` a flip-flop stores, `edge` whether it sees this edge."""
+
+    value: Bits
+    pattern: Ints
+    bit: Bits
+    edge: NDArray[np.bool_]
 
 
-def _fanout(netlist: Netlist) -> tuple[Ints, Ints, Ints]:
-    """Combinational sinks of each net: gates and pins in rows starts[net] .. starts[net + 1]."""
+class _Queue(NamedTuple):
+    """Calendar queue: one doubly linked list of gates per tick; `when` is -1 for gates with nothing pending."""
+
+    head: Ints
+    tail: Ints
+    following: Ints
+    previous: Ints
+    when: Ints
+    cost: Floats
+
+
+class _Counts(NamedTuple):
+    toggles: Ints
+    spent: Floats
+    clocked: Ints
+    changed: Ints
+
+
+def _circuit(netlist: Netlist, timing: Timing) -> _Circuit:
     gate, pin = np.nonzero(netlist.inputs >= 0)
     net = netlist.inputs[gate, pin]
     order = np.argsort(net, kind="stable")
-    starts = np.searchsorted(net[order], np.arange(netlist.net_count + 1))
-    return starts.astype(np.int64), gate[order].astype(np.int64), pin[order].astype(np.int64)
-
-
-@numba.njit(cache=True)
-def _settled(inputs: Ints, output: Ints, truth: NDArray[np.uint64], value: Bits, state: Ints) -> None:
-    """Bring all nets to their steady value at zero delay; gates come in topological order."""
-    for g in range(len(output)):
-        if inputs[g, 0] == -1:
-            continue
-        pattern = 0
-        for p in range(6):
-            if inputs[g, p] == -1:
-                break
-            pattern |= np.int64(value[inputs[g, p]]) << p
-        state[g] = pattern
-        value[output[g]] = (truth[g] >> np.uint64(pattern)) & np.uint64(1)
+    driver = np.full(netlist.net_count, NO_NET, dtype=np.int64)
+    driver[netlist.output] = np.arange(len(netlist.output))
+    return _Circuit(
+        inputs=netlist.inputs,
+        output=netlist.output,
+        truth=np.array([kind.output.truth for kind in netlist.kinds], dtype=np.uint64)[netlist.kind],
+        ticks=np.maximum(np.rint(timing.delay_ns / TICK_NS), 1).astype(np.int64),
+        arc_energy=timing.energy_fj,
+        starts=np.searchsorted(net[order], np.arange(netlist.net_count + 1)).astype(np.int64),
+        sinks=gate[order].astype(np.int64),
+        pins=pin[order].astype(np.int64),
+        driver=driver,
+        data=netlist.data,
+        parent=netlist.parent,
+        is_gate=netlist.is_gate,
+        stored=netlist.stored,
+        inverted=netlist.inverted,
+        port_nets=np.array([net for nets in netlist.ports_in.values() for net in nets], dtype=np.int64),
+        leaving=np.array([net for nets in netlist.ports_out.values() for net in nets], dtype=np.int64),
+    )
 
 
 @numba.njit(cache=True)
 def _run(
-    nets: int, inputs: Ints, output: Ints, truth: NDArray[np.uint64], ticks: Ints, arc_energy: Floats,
-    starts: Ints, sinks: Ints, pins: Ints, driver: Ints, data: Ints, parent: Ints, is_gate: NDArray[np.bool_],
-    stored: Ints, inverted: Ints, port_nets: Ints, leaving: Ints, stimulus: Bits, phases: Ints, phase_count: int,
-    wheel: int, zero_delay: bool,
-) -> tuple[Ints, Floats, Ints, Ints, Bits]:  # fmt: skip
-    gates, cells, cycles = len(output), len(data), len(stimulus)
-    toggles = np.zeros((phase_count, nets, 2), dtype=np.int64)
-    spent = np.zeros((phase_count, gates))
-    clocked = np.zeros((phase_count, cells), dtype=np.int64)
-    changed = np.zeros((phase_count, cells), dtype=np.int64)
-    outputs = np.zeros((cycles, len(leaving)), dtype=np.uint8)
-
-    value = np.zeros(nets, dtype=np.uint8)
-    value[1] = 1
-    for s in range(cells):
-        if inverted[s] >= 0:
-            value[inverted[s]] = 1
-    state = np.zeros(gates, dtype=np.int64)
-    _settled(inputs, output, truth, value, state)
-    bit = np.zeros(cells, dtype=np.uint8)  # what each flip-flop stores
-    edge = np.zeros(cells, dtype=np.bool_)  # which cells see this clock edge
-    before = value.copy()
-
-    # Calendar queue: one doubly linked list of gates per tick, `when` is -1 for gates with nothing pending.
-    head = np.full(wheel, -1, dtype=np.int64)
-    tail = np.full(wheel, -1, dtype=np.int64)
-    following = np.full(gates, -1, dtype=np.int64)
-    previous = np.full(gates, -1, dtype=np.int64)
-    when = np.full(gates, -1, dtype=np.int64)
-    cost = np.zeros(gates)
-    changing = np.empty(2 * cells + len(port_nets), dtype=np.int64)
-
-    for cycle in range(cycles):
+    circuit: _Circuit, stimulus: Bits, phases: Ints, phase_count: int, zero_delay: bool
+) -> tuple[Ints, Floats, Ints, Ints, Bits]:
+    state = _initial(circuit)
+    queue = _empty_queue(circuit)
+    nets, gates, cells = len(state.value), len(circuit.output), len(circuit.data)
+    counts = _Counts(
+        np.zeros((phase_count, nets, 2), dtype=np.int64),
+        np.zeros((phase_count, gates)),
+        np.zeros((phase_count, cells), dtype=np.int64),
+        np.zeros((phase_count, cells), dtype=np.int64),
+    )
+    outputs = np.zeros((len(stimulus), len(circuit.leaving)), dtype=np.uint8)
+    changing = np.empty(2 * cells + len(circuit.port_nets), dtype=np.int64)
+    for cycle in range(len(stimulus)):
         phase = phases[cycle]
-        count = 0
-        for s in range(cells):
-            arrives = parent[s] == -1 or edge[parent[s]]
-            if is_gate[s]:
-                edge[s] = arrives and value[data[s]] == 1
-                clocked[phase, s] += edge[s]
-            elif arrives:
-                clocked[phase, s] += 1
-                if value[data[s]] != bit[s]:
-                    bit[s] ^= 1
-                    changed[phase, s] += 1
-                    if stored[s] >= 0:
-                        changing[count] = stored[s]
-                        count += 1
-                    if inverted[s] >= 0:
-                        changing[count] = inverted[s]
-                        count += 1
-        for k in range(len(port_nets)):
-            if value[port_nets[k]] != stimulus[cycle, k]:
-                changing[count] = port_nets[k]
-                count += 1
-
+        count = _clock_edge(circuit, state, counts, phase, stimulus[cycle], changing)
         if zero_delay:
-            before[:] = value
-            for k in range(count):
-                value[changing[k]] ^= 1
-            _settled(inputs, output, truth, value, state)
-            for n in range(nets):
-                if value[n] != before[n]:
-                    toggles[phase, n, value[n]] += 1
+            _settle_at_once(circuit, state, counts, phase, changing[:count])
         else:
-            pending = 0
-            for k in range(count):
-                g = driver[changing[k]]
-                after = 1 - value[changing[k]]
-                at = ticks[g, 0, 1, after]
-                cost[g] = arc_energy[g, 0, 1, after]
-                pending += _append(g, at, head, tail, following, previous, when, wheel)
-            now = 0
-            while pending > 0:
-                slot = now % wheel
-                while head[slot] != -1:
-                    g = head[slot]
-                    _unlink(g, head, tail, following, previous, when, wheel)
-                    pending -= 1
-                    net = output[g]
-                    value[net] ^= 1
-                    level = value[net]
-                    toggles[phase, net, level] += 1
-                    spent[phase, g] += cost[g]
-                    for k in range(starts[net], starts[net + 1]):
-                        h, p = sinks[k], pins[k]
-                        state[h] ^= 1 << p
-                        wanted = (truth[h] >> np.uint64(state[h])) & np.uint64(1)
-                        if wanted == value[output[h]]:
-                            if when[h] >= 0:
-                                _unlink(h, head, tail, following, previous, when, wheel)
-                                pending -= 1
-                        elif when[h] < 0:
-                            cost[h] = arc_energy[h, p, level, wanted]
-                            at = now + ticks[h, p, level, wanted]
-                            pending += _append(h, at, head, tail, following, previous, when, wheel)
-                now += 1
-        for k in range(len(leaving)):
-            outputs[cycle, k] = value[leaving[k]]
-    return toggles, spent, clocked, changed, outputs
+            _settle_by_events(circuit, state, queue, counts, phase, changing[:count])
+        for k in range(len(circuit.leaving)):
+            outputs[cycle, k] = state.value[circuit.leaving[k]]
+    return counts.toggles, counts.spent, counts.clocked, counts.changed, outputs
 
 
 @numba.njit(cache=True)
-def _append(
-    g: int, at: int, head: Ints, tail: Ints, following: Ints, previous: Ints, when: Ints, wheel: int
-) -> int:
-    slot = at % wheel
-    when[g] = at
-    previous[g] = tail[slot]
-    following[g] = -1
-    if tail[slot] == -1:
-        head[slot] = g
-    else:
-        following[tail[slot]] = g
-    tail[slot] = g
-    return 1
+def _initial(circuit: _Circuit) -> _State:
+    """All flip-flops and input ports 0, and everything settled."""
+    value = np.zeros(len(circuit.driver), dtype=np.uint8)
+    value[1] = 1
+    for s in range(len(circuit.data)):
+        if circuit.inverted[s] >= 0:
+            value[circuit.inverted[s]] = 1
+    cells = len(circuit.data)
+    pattern = np.zeros(len(circuit.output), dtype=np.int64)
+    state = _State(value, pattern, np.zeros(cells, dtype=np.uint8), np.zeros(cells, dtype=np.bool_))
+    _evaluate(circuit, state)
+    return state
 
 
 @numba.njit(cache=True)
-def _unlink(g: int, head: Ints, tail: Ints, following: Ints, previous: Ints, when: Ints, wheel: int) -> None:
-    slot = when[g] % wheel
-    if previous[g] == -1:
-        head[slot] = following[g]
+def _evaluate(circuit: _Circuit, state: _State) -> None:
+    """Bring all nets to their steady value; gates come in topological order."""
+    for g in range(len(circuit.output)):
+        if circuit.inputs[g, 0] == NO_NET:
+            continue
+        pattern = 0
+        for p in range(6):
+            if circuit.inputs[g, p] == NO_NET:
+                break
+            pattern |= np.int64(state.value[circuit.inputs[g, p]]) << p
+        state.pattern[g] = pattern
+        state.value[circuit.output[g]] = (circuit.truth[g] >> np.uint64(pattern)) & np.uint64(1)
+
+
+@numba.njit(cache=True)
+def _clock_edge(circuit: _Circuit, state: _State, counts: _Counts, phase: int, ports: Bits, changing: Ints) -> int:
+    """Sample all clocked cells; write the nets that flip-flops and ports will change to `changing`, return how many."""
+    count = 0
+    for s in range(len(circuit.data)):
+        parent, level = circuit.parent[s], state.value[circuit.data[s]]
+        arrives = parent == ROOT or state.edge[parent]
+        if circuit.is_gate[s]:
+            state.edge[s] = arrives and level == 1
+            counts.clocked[phase, s] += state.edge[s]
+        elif arrives:
+            counts.clocked[phase, s] += 1
+            if level != state.bit[s]:
+                state.bit[s] = level
+                counts.changed[phase, s] += 1
+                for net in (circuit.stored[s], circuit.inverted[s]):
+                    if net >= 0:
+                        changing[count] = net
+                        count += 1
+    for k in range(len(circuit.port_nets)):
+        if state.value[circuit.port_nets[k]] != ports[k]:
+            changing[count] = circuit.port_nets[k]
+            count += 1
+    return count
+
+
+@numba.njit(cache=True)
+def _settle_at_once(circuit: _Circuit, state: _State, counts: _Counts, phase: int, changing: Ints) -> None:
+    before = state.value.copy()
+    for net in changing:
+        state.value[net] ^= 1
+    _evaluate(circuit, state)
+    for net in range(len(before)):
+        if state.value[net] != before[net]:
+            counts.toggles[phase, net, state.value[net]] += 1
+
+
+@numba.njit(cache=True)
+def _settle_by_events(
+    circuit: _Circuit, state: _State, queue: _Queue, counts: _Counts, phase: int, changing: Ints
+) -> None:
+    pending, now = len(changing), 0
+    for net in changing:
+        _append(queue, circuit, circuit.driver[net], 0, 1, 1 - state.value[net], 0)
+    while pending > 0:
+        slot = now % len(queue.head)
+        while queue.head[slot] != -1:
+            g = queue.head[slot]
+            _unlink(queue, g)
+            pending -= 1
+            net = circuit.output[g]
+            state.value[net] ^= 1
+            level = state.value[net]
+            counts.toggles[phase, net, level] += 1
+            counts.spent[phase, g] += queue.cost[g]
+            for k in range(circuit.starts[net], circuit.starts[net + 1]):
+                sink, pin = circuit.sinks[k], circuit.pins[k]
+                state.pattern[sink] ^= 1 << pin
+                wanted = (circuit.truth[sink] >> np.uint64(state.pattern[sink])) & np.uint64(1)
+                if wanted == state.value[circuit.output[sink]]:
+                    if queue.when[sink] >= 0:
+                        _unlink(queue, sink)
+                        pending -= 1
+                elif queue.when[sink] < 0:
+                    _append(queue, circuit, sink, pin, level, wanted, now)
+                    pending += 1
+        now += 1
+
+
+@numba.njit(cache=True)
+def _empty_queue(circuit: _Circuit) -> _Queue:
+    """A queue with more ticks than the longest delay, so that no two times share a list."""
+    gates, ticks = len(circuit.output), circuit.ticks.max() + 2
+    return _Queue(
+        np.full(ticks, -1, dtype=np.int64),
+        np.full(ticks, -1, dtype=np.int64),
+        np.full(gates, -1, dtype=np.int64),
+        np.full(gates, -1, dtype=np.int64),
+        np.full(gates, -1, dtype=np.int64),
+        np.zeros(gates),
+    )
+
+
+@numba.njit(cache=True)
+def _append(queue: _Queue, circuit: _Circuit, g: int, pin: int, before: int, after: int, now: int) -> None:
+    """Schedule the output change of gate g that `pin` caused."""
+    queue.cost[g] = circuit.arc_energy[g, pin, before, after]
+    queue.when[g] = now + circuit.ticks[g, pin, before, after]
+    slot = queue.when[g] % len(queue.head)
+    queue.previous[g] = queue.tail[slot]
+    queue.following[g] = -1
+    if queue.tail[slot] == -1:
+        queue.head[slot] = g
     else:
-        following[previous[g]] = following[g]
-    if following[g] == -1:
-        tail[slot] = previous[g]
+        queue.following[queue.tail[slot]] = g
+    queue.tail[slot] = g
+
+
+@numba.njit(cache=True)
+def _unlink(queue: _Queue, g: int) -> None:
+    slot = queue.when[g] % len(queue.head)
+    if queue.previous[g] == -1:
+        queue.head[slot] = queue.following[g]
     else:
-        previous[following[g]] = previous[g]
-    when[g] = -1
+        queue.following[queue.previous[g]] = queue.following[g]
+    if queue.following[g] == -1:
+        queue.tail[slot] = queue.previous[g]
+    else:
+        queue.previous[queue.following[g]] = queue.previous[g]
+    queue.when[g] = -1

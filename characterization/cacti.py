@@ -42,8 +42,8 @@ PROVENANCE = f"""\
 # cell: type of the cells and of the periphery; leakage_mw: subthreshold and gate; what was asked of CACTI besides:
 """
 
-# What is asked of CACTI besides size, word and cell type; it wants something, here a dash, before a quoted word. The
-# last three are there because CACTI sets up its off-chip I/O for every run and stops without; an SRAM ignores them.
+# What is asked of CACTI besides size, word and cell type; it wants something, here a dash, before a quoted word. From
+# the page size on the keys concern DRAM, not an SRAM; left out, CACTI reads uninitialized values and may crash.
 SETTINGS = {
     "associativity": "1",
     "read-write port": "1",
@@ -66,9 +66,15 @@ SETTINGS = {
     "Interconnect projection": '- "conservative"',
     "Add ECC": '- "false"',
     "Print level (DETAILED, CONCISE)": '- "CONCISE"',
+    "Force cache config": '- "false"',
+    "page size (bits)": "8192",
+    "burst length": "8",
     "internal prefetch width": "8",
     "num_clk": "2",
     "mem_data_width": "8",
+    "num_bobs": "1",
+    "num_channels_per_bob": "1",
+    "DIMM model": '- "ALL"',
 }
 # CSV column -> column of CACTI's result file and the factor to the unit of the name.
 COLUMNS = {
@@ -128,7 +134,7 @@ def run_cacti(folder: Path, size_kib: int, word_bits: int, cell: str) -> dict[st
         command = [str(folder / "cacti"), "-infile", config.name]
         done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False)
         result = config.with_suffix(".cfg.out")
-        if not result.exists():
+        if done.returncode != 0 or not result.exists():
             tail = done.stdout.strip()[-200:]
             raise RunError(f"CACTI failed for {size_kib} KiB, {word_bits} bits, {cell}: {tail}")
         header, values = (line.split(",") for line in result.read_text().splitlines()[:2])

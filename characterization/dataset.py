@@ -34,7 +34,7 @@ FIT_SEED, HELDOUT_SEED = 1, 2
 DIGITS = 6
 FILES = {"fit": "synthesis.csv", "corner": "synthesis.csv", "heldout": "heldout.csv"}
 # The modules that decide what a point measures.
-FLOW = ("syntax", "liberty", "netlist", "timing", "activity", "power", "stimulus", "measure", "synthesis")
+FLOW = ("syntax", "cells", "liberty", "netlist", "timing", "activity", "power", "stimulus", "measure", "synthesis")
 COLUMNS = (
     *DEPTHS,
     *("area_um2", "area_ifmap_um2", "area_filter_um2", "area_psum_um2", "area_mac_um2", "area_control_um2"),

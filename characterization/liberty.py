@@ -1,6 +1,6 @@
-"""Cell library: what static timing, power and simulation need to know of each cell, read from a Liberty file.
+"""Liberty files to cell libraries.
 
-Units inside: ns, fF, fJ, nW, um2. Delay and slew tables that differ only in their `when` condition are merged
+Delay and slew tables that differ only in their `when` condition are merged
 by their maximum (static timing must not be optimistic), energy tables by their mean.
 
 Not modelled, and refused by name when a netlist uses them: latches other than clock gates, tri-states,
@@ -14,106 +14,20 @@ import os
 import pickle
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from characterization.cells import MAX_INPUTS, Cell, Floats, Library, Output, Sequential, Table
 from characterization.library import cache_dir, sha256_of
 from characterization.syntax import Group, numbers, parse_boolean, parse_groups
 from dse.errors import RunError
 
-Floats = NDArray[np.float64]
 _Key = TypeVar("_Key")
-Edges = tuple[int, int]  # (input edge, output edge); 0 falls, 1 rises
-MAX_INPUTS = 6
-NO_TABLE = -1
-_CACHE_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Table:
-    """A quantity over input slew [ns] (rows) and load [fF] or second slew [ns] (columns)."""
-
-    rows: Floats
-    columns: Floats
-    values: Floats
-
-    def at(self, row: float, column: float) -> float:
-        """Bilinear interpolation, extrapolated linearly outside the axes."""
-        i, x = _bracket(self.rows, row)
-        j, y = _bracket(self.columns, column)
-        k, m = min(i + 1, len(self.rows) - 1), min(j + 1, len(self.columns) - 1)
-        v = self.values
-        return float((v[i, j] * (1 - y) + v[i, m] * y) * (1 - x) + (v[k, j] * (1 - y) + v[k, m] * y) * x)
-
-
-@dataclass(frozen=True)
-class Output:
-    """One output pin. `truth` holds bit i = value for input pattern i (input k is bit k of i).
-
-    `delay` and `slew` are keyed by (input pin, input edge, output edge), `energy` by (input pin, output edge).
-    For flip-flops and clock gates the only input pin is the clock.
-    """
-
-    pin: str
-    truth: int
-    max_load_ff: float
-    delay: Mapping[tuple[str, int, int], Table] = field(default_factory=dict)
-    slew: Mapping[tuple[str, int, int], Table] = field(default_factory=dict)
-    energy: Mapping[tuple[str, int], Table] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Sequential:
-    """A rising-edge flip-flop or a latch-based clock gate.
-
-    `setup` by edge of the data pin, over (data slew, clock slew). Energies by slew: `data_energy` of an edge of
-    the data pin while the clock is low; `clock_energy` by name: `rise_hold` (state stays), `rise_change`, `fall`;
-    for a clock gate `rise_hold` and `fall` are those of the closed gate, the open one has its output's energies.
-    """
-
-    is_clock_gate: bool
-    clock: str
-    data: str
-    setup: Mapping[int, Table]
-    data_energy: Mapping[int, Table]
-    clock_energy: Mapping[str, Table]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One library cell. `problem` says why a netlist must not use it ("" if it may)."""
-
-    name: str
-    area_um2: float
-    leakage_nw: float
-    inputs: tuple[str, ...]
-    outputs: tuple[Output, ...]
-    pin_cap_ff: Mapping[str, float]
-    sequential: Sequential | None = None
-    problem: str = ""
-
-
-@dataclass(frozen=True)
-class Library:
-    """A cell library at one corner. `wire_cap_ff[n]` is the wire-load model's capacitance at fan-out n."""
-
-    name: str
-    sha256: str
-    voltage_v: float
-    temperature_c: float
-    cells: Mapping[str, Cell]
-    wire_cap_ff: Floats
-
-    def wire_cap(self, fanout: NDArray[np.int64]) -> Floats:
-        """Wire capacitance [fF] at each fan-out, continued along the last slope of the model."""
-        last = len(self.wire_cap_ff) - 1
-        slope = self.wire_cap_ff[last] - self.wire_cap_ff[last - 1]
-        inside = self.wire_cap_ff[np.minimum(fanout, last)]
-        return np.asarray(inside + slope * np.maximum(fanout - last, 0), dtype=np.float64)
+Edges = tuple[int, int]  # (input edge, output edge)
+_CACHE_VERSION = 2
 
 
 def load_library(path: Path) -> Library:
@@ -222,13 +136,15 @@ class _CellReader:
     ) -> str:
         if group.first("latch") or any("three_state" in p.attributes for p in driven.values()):
             return "latches and tri-states are not supported"
+        if any(p.get("direction") == "inout" for p in group.all("pin")):
+            return "pads and bidirectional pins are not supported"
         if clock_gate:
             supported = group.get("clock_gating_integrated_cell") == "latch_posedge" and len(inputs) == 2
             return "" if supported else "only plain latch_posedge clock gates are supported"
         if state:
             plain = not {"clear", "preset"} & state.attributes.keys() and len(inputs) == 2
-            falling = state.get("clocked_on").startswith("!")
-            return "" if plain and not falling else "only plain rising-edge D flip-flops are supported"
+            rising = state.get("clocked_on").strip("() ") in inputs
+            return "" if plain and rising else "only plain rising-edge D flip-flops are supported"
         return "" if len(inputs) <= MAX_INPUTS else f"cells with more than {MAX_INPUTS} inputs are not supported"
 
     def _leakage(self, group: Group) -> float:
@@ -243,9 +159,7 @@ class _CellReader:
         slew: dict[tuple[str, int, int], list[Table]] = {}
         energy: dict[tuple[str, int], list[Table]] = {}
         for timing in pin.all("timing"):
-            for related, (before, after) in itertools.product(
-                timing.get("related_pin").split(), _edges(timing)
-            ):
+            for related, (before, after) in itertools.product(timing.get("related_pin").split(), _edges(timing)):
                 edge = "rise" if after else "fall"
                 self._add(delay, (related, before, after), timing.first(f"cell_{edge}"), self.units.time_ns)
                 self._add(slew, (related, before, after), timing.first(f"{edge}_transition"), self.units.time_ns)
@@ -271,7 +185,7 @@ class _CellReader:
     def _sequential(self, pins: Mapping[str, Group], clock_gate: bool, state: Group | None) -> Sequential:
         inputs = [name for name, p in pins.items() if p.get("direction") == "input"]
         if state:
-            clock = state.get("clocked_on").strip("()")
+            clock = state.get("clocked_on").strip("() ")
         else:
             clock = next(name for name in inputs if pins[name].get("clock_gate_clock_pin") == "true")
         data = next(name for name in inputs if name != clock)
@@ -379,11 +293,3 @@ def _merge(tables: Sequence[Table], reduce: Callable[..., object]) -> Table:
         for t in tables
     ]  # fmt: skip
     return Table(base.rows, base.columns, np.asarray(reduce(np.stack(grids), axis=0), dtype=np.float64))
-
-
-def _bracket(axis: Floats, x: float) -> tuple[int, float]:
-    """Lower index of the interval of `axis` that holds x, and the position within it (may leave [0, 1])."""
-    if len(axis) == 1:
-        return 0, 0.0
-    i = int(np.clip(np.searchsorted(axis, x) - 1, 0, len(axis) - 2))
-    return i, float((x - axis[i]) / (axis[i + 1] - axis[i]))

@@ -18,9 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from characterization.activity import pack_inputs, simulate
-from characterization.liberty import Floats, Library, load_library
+from characterization.cells import Floats, Ints, Library
+from characterization.liberty import load_library
 from characterization.library import resolve_liberty
-from characterization.netlist import PARTS, Ints, Netlist
+from characterization.netlist import PARTS, Netlist
 from characterization.power import energy_pj
 from characterization.stimulus import PHASES, SEED, STIMULUS, Stimulus, pe_stimulus
 from characterization.synthesis import PEPoint, rtl_sha256, synthesize_pe, yosys_version
@@ -73,9 +74,7 @@ def _grouped(values: Floats) -> dict[str, float]:
 
 
 def _periods(timing: Timing) -> dict[str, float]:
-    by_part = {
-        name: float(max(timing.period_ns[PARTS.index(part)] for part in GROUPS[name])) for name in AREA_ORDER
-    }
+    by_part = {name: float(max(timing.period_ns[PARTS.index(part)] for part in GROUPS[name])) for name in AREA_ORDER}
     return {"min_period_ns": max(by_part.values()), **{f"period_{name}_ns": by_part[name] for name in AREA_ORDER}}
 
 
@@ -118,4 +117,3 @@ def _provenance(pe_type: str, library: Library) -> dict[str, float | int | str]:
         "temperature_c": library.temperature_c,
         "source": f"synthesis with {library.name}, no layout",
     }
-

@@ -7,20 +7,17 @@ The clock network is ideal: clock gates are kept apart, with the nets and pins o
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from characterization.liberty import MAX_INPUTS, Cell, Floats, Library, Output, Sequential
+from characterization.cells import MAX_INPUTS, Cell, Floats, Ints, Library, Output, Sequential
 from dse.errors import RunError
 
-Ints = NDArray[np.int64]
 Module = Mapping[str, Any]  # one module of a Yosys JSON netlist
 # The psum spad reads and writes in every cycle, so its energy is told apart by structure: "psum_write" is all that
 # leads to a stored word (write data, decoders, clock gates, the flip-flops), "psum_read" the rest (the read mux).
@@ -84,43 +81,6 @@ class Netlist:
         return np.asarray(np.bincount(np.concatenate([self.sink_net, leaving]), minlength=self.net_count))
 
 
-def load_netlist(path: Path, library: Library, top: str) -> Netlist:
-    """Read a flat Yosys JSON netlist of `top` and bind it to `library`. Raises RunError on an unsupported cell."""
-    return bind(json.loads(path.read_text(encoding="utf-8"))["modules"][top], library)
-
-
-def link(top: Module, parts: Mapping[str, Module]) -> Module:
-    """Put the modules `parts` in place of the instances of their names in `top`; their cells are named part.cell."""
-    same: dict[int | str, int | str] = {}
-
-    def root(bit: int | str) -> int | str:
-        while bit in same:
-            bit = same[bit]
-        return bit
-
-    cells = {name: cell for name, cell in top["cells"].items() if name not in parts}
-    for part, module in parts.items():
-        outside = top["cells"][part]["connections"]
-        for name, port in module["ports"].items():
-            for inner, outer in zip(_prefixed(part, port["bits"]), outside[name], strict=True):
-                ends = sorted((root(inner), root(outer)), key=lambda bit: bit in ("0", "1", "x"))
-                if ends[0] != ends[1]:
-                    same[ends[0]] = ends[1]
-        for name, cell in module["cells"].items():
-            wires = {pin: _prefixed(part, bits) for pin, bits in cell["connections"].items()}
-            cells[f"{part}.{name}"] = {**cell, "connections": wires}
-    ports = {name: {**port, "bits": [root(b) for b in port["bits"]]} for name, port in top["ports"].items()}
-    linked = {
-        name: {**cell, "connections": {pin: [root(b) for b in bits] for pin, bits in cell["connections"].items()}}
-        for name, cell in cells.items()
-    }
-    return {"ports": ports, "cells": linked}
-
-
-def _prefixed(part: str, bits: Sequence[int | str]) -> list[int | str]:
-    return [bit if isinstance(bit, str) else f"{part}.{bit}" for bit in bits]
-
-
 def bind(module: Module, library: Library) -> Netlist:
     """Bind one module of a Yosys JSON netlist to `library`; its clock is the port named `clk`, if there is one."""
     nets: dict[int | str, int] = {"0": 0, "1": 1}
@@ -129,8 +89,7 @@ def bind(module: Module, library: Library) -> Netlist:
         return nets.setdefault("0" if bit == "x" else bit, len(nets))
 
     ports = {
-        name: (port["direction"], tuple(number(bit) for bit in port["bits"]))
-        for name, port in module["ports"].items()
+        name: (port["direction"], tuple(number(bit) for bit in port["bits"])) for name, port in module["ports"].items()
     }
     instances = [
         _Instance(
@@ -260,7 +219,7 @@ def _gates(
         kinds.setdefault((cell.name, output.pin), GateKind(cell, output, pins))
         gates.append(((cell.name, output.pin), nets, target, part))
 
-    launch = _smallest_flip_flop(library)
+    launch = smallest_flip_flop(library)
     for name, (direction, nets) in ports.items():
         if direction == "input" and name != "clk":
             for net in nets:
@@ -303,7 +262,8 @@ def _ints(values: Iterable[int]) -> Ints:
     return np.array(list(values), dtype=np.int64)
 
 
-def _smallest_flip_flop(library: Library) -> Cell:
+def smallest_flip_flop(library: Library) -> Cell:
+    """The plain D flip-flop of least area. Raises RunError if the library has none."""
     flip_flops = [c for c in library.cells.values() if c.sequential and not c.sequential.is_clock_gate]
     if not flip_flops:
         raise RunError(f"the cell library {library.name} has no plain rising-edge D flip-flop")

@@ -14,8 +14,8 @@ from __future__ import annotations
 import numpy as np
 
 from characterization.activity import Activity
-from characterization.liberty import Cell, Floats
-from characterization.netlist import NO_NET, OUTSIDE, PARTS, Ints, Netlist
+from characterization.cells import Cell, Floats, Ints
+from characterization.netlist import NO_NET, OUTSIDE, PARTS, Netlist
 from characterization.timing import CLOCK_SLEW_NS, Timing
 
 
@@ -60,9 +60,7 @@ def _net_shares(netlist: Netlist, timing: Timing) -> Floats:
     pins = np.bincount(netlist.sink_net, weights=netlist.sink_cap_ff, minlength=netlist.net_count)
     wire = (timing.load_ff - pins) / fanout
     load = np.maximum(timing.load_ff, 1e-9)[netlist.sink_net]
-    np.add.at(
-        shares, (netlist.sink_net, netlist.sink_part), (netlist.sink_cap_ff + wire[netlist.sink_net]) / load
-    )
+    np.add.at(shares, (netlist.sink_net, netlist.sink_part), (netlist.sink_cap_ff + wire[netlist.sink_net]) / load)
     inside = netlist.part != OUTSIDE
     owned, owner = netlist.output[inside], netlist.part[inside]
     gated, gate_part = netlist.stored[netlist.is_gate], netlist.clocked_part[netlist.is_gate]

@@ -20,8 +20,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from characterization.liberty import Floats
-from characterization.netlist import Ints
+from characterization.cells import Floats, Ints
 from pe_library.codes import MacModel, load_mac_model
 
 STIMULUS = "relu-half-normal/normal, 3 sigma full scale, stratified by 16"
@@ -67,9 +66,7 @@ class Operands:
     def weights(self, count: int) -> Ints:
         """`count` weight codes: normal."""
         bits = self.model.WEIGHT_BITS
-        return _nearest_code(
-            _normal(self._levels(count)), bits, self.model.decode_weight, FP32_WEIGHT_DEVIATION
-        )
+        return _nearest_code(_normal(self._levels(count)), bits, self.model.decode_weight, FP32_WEIGHT_DEVIATION)
 
     def psums(self, count: int, length: int) -> Ints:
         """`count` psum codes: partial sums of `length` products."""

@@ -17,13 +17,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from characterization.liberty import Library
+import numpy as np
+
+from characterization.cells import Library
 from characterization.library import cache_dir, sha256_of
-from characterization.netlist import Module, Netlist, bind, link
+from characterization.netlist import Module, Netlist, bind, smallest_flip_flop
 from dse.errors import RunError
 from pe_library.model import load_pe_type
 
@@ -49,13 +51,17 @@ class PEPoint:
 
 @dataclass(frozen=True)
 class Part:
-    """One module to map on its own: its Verilog, parameters and the modules it holds as black boxes."""
+    """One module to map on its own: its Verilog, parameters, and the modules it holds as black boxes.
+
+    `word_bits` flip-flops hang on one clock gate; clock gates too weak for them are not used.
+    """
 
     top: str
     sources: tuple[Path, ...]
     parameters: Mapping[str, int]
     black_boxes: tuple[Path, ...] = ()
     for_area: bool = False
+    word_bits: int = 1
 
 
 def rtl_files(pe_type: str) -> tuple[Path, Path, Path]:
@@ -78,7 +84,7 @@ def pe_parts(point: PEPoint) -> dict[str, Part]:
 
     def spad_part(width: int, depth: int, registered: int) -> Part:
         parameters = {"WIDTH": width, "DEPTH": depth, "REGISTERED": registered}
-        return Part("spad", (spad,), parameters, for_area=True)
+        return Part("spad", (spad,), parameters, for_area=True, word_bits=width)
 
     return {
         "": Part("pe", (pe,), {**widths, **dict(zip(("DI", "DF", "DP"), depths, strict=True))}, (spad, mac)),
@@ -121,12 +127,41 @@ def synthesize(part: Part, liberty: Path, library: Library) -> Module:
     return module
 
 
+def link(top: Module, parts: Mapping[str, Module]) -> Module:
+    """Put the modules `parts` in place of the instances of their names in `top`; their cells are named part.cell."""
+    same: dict[int | str, int | str] = {}
+
+    def root(bit: int | str) -> int | str:
+        while bit in same:
+            bit = same[bit]
+        return bit
+
+    cells = {name: cell for name, cell in top["cells"].items() if name not in parts}
+    for part, module in parts.items():
+        outside = top["cells"][part]["connections"]
+        for name, port in module["ports"].items():
+            for inner, outer in zip(_prefixed(part, port["bits"]), outside[name], strict=True):
+                ends = sorted((root(inner), root(outer)), key=lambda bit: bit in ("0", "1", "x"))
+                if ends[0] != ends[1]:
+                    same[ends[0]] = ends[1]
+        for name, cell in module["cells"].items():
+            wires = {pin: _prefixed(part, bits) for pin, bits in cell["connections"].items()}
+            cells[f"{part}.{name}"] = {**cell, "connections": wires}
+    ports = {name: {**port, "bits": [root(b) for b in port["bits"]]} for name, port in top["ports"].items()}
+    linked = {
+        name: {**cell, "connections": {pin: [root(b) for b in bits] for pin, bits in cell["connections"].items()}}
+        for name, cell in cells.items()
+    }
+    return {"ports": ports, "cells": linked}
+
+
+def _prefixed(part: str, bits: Sequence[int | str]) -> list[int | str]:
+    return [bit if isinstance(bit, str) else f"{part}.{bit}" for bit in bits]
+
+
 def _slim(module: Module) -> Module:
     """A module without what nobody reads: attributes, parameters, net names."""
-    cells = {
-        name: {"type": cell["type"], "connections": cell["connections"]}
-        for name, cell in module["cells"].items()
-    }
+    cells = {name: {"type": cell["type"], "connections": cell["connections"]} for name, cell in module["cells"].items()}
     return {"ports": module["ports"], "cells": cells}
 
 
@@ -153,11 +188,10 @@ def yosys_version() -> str:
 def _script(part: Part, library: Library) -> str:
     chosen = " ".join(f"-set {name} {value}" for name, value in part.parameters.items())
     unusable = "".join(
-        f" -dont_use {c.name}"
-        for c in library.cells.values()
-        if c.problem or (len(c.outputs) > 1 and not c.sequential)
+        f" -dont_use {c.name}" for c in library.cells.values() if c.problem or (len(c.outputs) > 1 and not c.sequential)
     )
-    gated = any(c.sequential and c.sequential.is_clock_gate for c in library.cells.values())
+    gates = {c for c in library.cells if (state := library.cells[c].sequential) and state.is_clock_gate}
+    weak = "".join(f" -dont_use {name}" for name in sorted(gates) if not _drives(name, part.word_bits, library))
     abc = _ABC_AREA if part.for_area else _ABC_DELAY
     lines = [
         "read_verilog " + " ".join(path.name for path in part.sources),
@@ -166,7 +200,7 @@ def _script(part: Part, library: Library) -> str:
         f"hierarchy -check -top {part.top}",
         "proc", "flatten", "opt -full", "wreduce", "peepopt", "alumacc", "share", "booth", "opt -full",
         "memory", "techmap", "opt -fast",
-        "clockgate -liberty cells.lib -min_net_size 3" if gated else "",
+        f"clockgate -liberty cells.lib{weak} -min_net_size 3" if gates else "",
         "dfflibmap -liberty cells.lib", "opt -fast",
         f'abc -liberty cells.lib -constr abc.constr -D {TARGET_PS}{unusable} -script "+{abc};{_ABC_SIZE}"',
         "opt_clean -purge", "setundef -zero",
@@ -174,6 +208,15 @@ def _script(part: Part, library: Library) -> str:
         "write_json netlist.json",
     ]  # fmt: skip
     return "\n".join(line for line in lines if line) + "\n"
+
+
+def _drives(clock_gate: str, flip_flops: int, library: Library) -> bool:
+    """Whether a clock gate may drive the clock pins of so many of the smallest flip-flops, and their wire."""
+    clocked = smallest_flip_flop(library)
+    assert clocked.sequential is not None
+    wire = float(library.wire_cap(np.array([flip_flops]))[0])
+    load = flip_flops * clocked.pin_cap_ff[clocked.sequential.clock] + wire
+    return load <= library.cells[clock_gate].outputs[0].max_load_ff
 
 
 def _driving_cell(library: Library) -> str:

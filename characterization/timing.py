@@ -8,18 +8,18 @@ Inputs come from, and outputs go to, the library's smallest flip-flop outside th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
-from characterization.liberty import MAX_INPUTS, NO_TABLE, Floats, Table
-from characterization.netlist import NO_NET, PARTS, GateKind, Ints, Netlist
+from characterization.cells import MAX_INPUTS, Floats, Ints, Table
+from characterization.netlist import OUTSIDE, PARTS, GateKind, Netlist, smallest_flip_flop
 
 CLOCK_SLEW_NS = 0.02
 _NEVER = -1e30
+NO_TABLE = -1
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def _propagate(
     rows: Floats, columns: Floats, values: Floats, size: Ints, clock_slew: float,
 ) -> tuple[Floats, Floats, Floats, Floats]:  # fmt: skip
     nets, gates = len(load), len(kind)
-    arrival, slew = np.full((nets, 2), -1e30), np.zeros((nets, 2))
+    arrival, slew = np.full((nets, 2), _NEVER), np.zeros((nets, 2))
     delay, energy = np.zeros((gates, 6, 2, 2)), np.zeros((gates, 6, 2, 2))
     for g in range(gates):
         k, out = kind[g], output[g]
@@ -149,7 +149,7 @@ def _propagate(
                         continue
                     arc = lookup(rows, columns, values, size, d, edge_slew, load[out], False)
                     delay[g, p, before, after] = arc
-                    if start < -1e29:
+                    if start == _NEVER:
                         continue
                     t = slew_table[k, p, before, after]
                     steep = lookup(rows, columns, values, size, t, edge_slew, load[out], False)
@@ -173,28 +173,19 @@ def analyze(netlist: Netlist) -> Timing:
 def _periods(netlist: Netlist, arrival: Floats, slew: Floats) -> Floats:
     """Latest arrival plus setup at the data pins of flip-flops and clock gates and at output ports, per part."""
     period = np.zeros(len(PARTS))
+
+    def end_point(part: int, net: int, setup: Mapping[int, Table]) -> None:
+        for edge in (0, 1):
+            if arrival[net, edge] > _NEVER:
+                needed = setup[edge].at(slew[net, edge], CLOCK_SLEW_NS) if edge in setup else 0.0
+                period[part] = max(period[part], arrival[net, edge] + needed)
+
     for cell, part, net in zip(netlist.clocked_cell, netlist.clocked_part, netlist.data, strict=True):
-        period[part] = max(period[part], _needed(cell.sequential.setup, arrival[net], slew[net]))  # type: ignore[union-attr]
+        if cell.sequential is not None:
+            end_point(part, net, cell.sequential.setup)
     owner = dict(zip(netlist.output.tolist(), netlist.part.tolist(), strict=True))
-    outside = next((k.cell.sequential for k in netlist.kinds if k.cell.sequential), None)
+    outside = smallest_flip_flop(netlist.library).sequential
     for net in (n for nets in netlist.ports_out.values() for n in nets):
-        part = owner.get(net, -1)
-        if part >= 0:
-            setup = outside.setup if outside else {}
-            period[part] = max(period[part], _needed(setup, arrival[net], slew[net]))
+        if owner.get(net, OUTSIDE) != OUTSIDE and outside is not None:
+            end_point(owner[net], net, outside.setup)
     return period
-
-
-def _needed(setup: dict[int, Table] | object, arrival: Floats, slew: Floats) -> float:
-    assert isinstance(setup, dict)
-    times = [
-        arrival[edge] + (setup[edge].at(slew[edge], CLOCK_SLEW_NS) if edge in setup else 0.0)
-        for edge in (0, 1)
-        if arrival[edge] > _NEVER
-    ]
-    return float(max(times, default=0.0))
-
-
-def input_arcs(netlist: Netlist) -> NDArray[np.bool_]:
-    """Which of a gate's six inputs are used, (gates, 6)."""
-    return np.asarray(netlist.inputs != NO_NET)

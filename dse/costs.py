@@ -139,7 +139,7 @@ def costs(designs: Designs, technology: Technology) -> Costs:
         designs.glb_bytes_per_cycle, technology.noc,
     )  # fmt: skip
     pes = designs.rows * designs.cols
-    max_mhz = 1e3 / np.maximum(pe.min_period_ns, glb.access_ns)
+    max_mhz = 1e3 / np.maximum(pe.min_period_ns, glb.min_period_ns)
     clock_mhz = np.where(np.isinf(designs.clock_mhz), max_mhz, designs.clock_mhz)
     leakage_mw = pes * pe.leakage_uw * 1e-3 + glb.leakage_mw + network.leakage_mw
     return Costs(
@@ -163,7 +163,7 @@ def costs(designs: Designs, technology: Technology) -> Costs:
 def _dram_pj_per_bit(designs: Designs, technology: Technology) -> Number:
     if technology.dram_pj_per_bit is not None:
         return technology.dram_pj_per_bit
-    reference = load_pe_model("int16").predict(  # for conventions relative to a 16-bit MAC
-        designs.ifmap_spad_words, designs.filter_spad_words, designs.psum_spad_words
+    depths = designs.ifmap_spad_words, designs.filter_spad_words, designs.psum_spad_words
+    return dram_pj_per_bit(
+        technology.dram_technology, lambda: load_pe_model("int16").predict(*depths).mac_pj
     )
-    return dram_pj_per_bit(technology.dram_technology, reference.mac_pj)

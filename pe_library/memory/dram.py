@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,11 @@ def list_dram() -> tuple[str, ...]:
     return tuple(_table())
 
 
-def dram_pj_per_bit(technology: str, mac16_pj: Any = None) -> Any:
+def dram_pj_per_bit(technology: str, mac16_pj: Callable[[], Any]) -> Any:
     """Energy [pJ] to read or write one bit of DRAM.
 
-    `eyeriss` is a convention relative to a 16-bit MAC and needs that MAC's energy `mac16_pj` [pJ]; the other
-    technologies ignore it. Raises InputError for an unknown technology or a missing `mac16_pj`.
+    `mac16_pj` gives the energy [pJ] of a 16-bit MAC; it is asked for only where the table's value is relative to one
+    (`eyeriss`), and the result then has its shape. Raises InputError for an unknown technology.
     """
     table = _table()
     if technology not in table:
@@ -28,11 +30,10 @@ def dram_pj_per_bit(technology: str, mac16_pj: Any = None) -> Any:
     row = table[technology]
     if row["pj_per_bit"]:
         return float(row["pj_per_bit"])
-    if mac16_pj is None:
-        raise InputError(Problem("dram", "relative to a 16-bit MAC: its energy is needed", technology))
-    return float(row["macs_per_16_bits"]) * mac16_pj / 16
+    return float(row["macs_per_16_bits"]) * mac16_pj() / 16
 
 
+@cache
 def _table() -> dict[str, dict[str, str]]:
     with DRAM_CSV.open(newline="") as stream:
         rows = csv.DictReader(line for line in stream if not line.startswith("#"))

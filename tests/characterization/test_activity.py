@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 pytest.importorskip("numba", reason="needs the [characterize] extra")
 
 from characterization.activity import Activity, pack_inputs, simulate, unpack_outputs
-from characterization.liberty import Library, read_library
+from characterization.liberty import read_library
 from characterization.netlist import PARTS, Netlist, bind
 from characterization.power import energy_pj
 from characterization.timing import Timing, analyze
@@ -95,9 +95,7 @@ def test_energy_of_a_gated_register_by_hand() -> None:
 
 def test_energy_of_an_inverter_is_cv2_and_its_table() -> None:
     cells = {"u_mac.i": ("INV", {"A": 3, "Y": 10}), "load": ("INV", {"A": 10, "Y": 4})}
-    netlist, timing, activity = run(
-        tiny.module({"a": ("input", 3), "y": ("output", 4)}, cells), a=[1, 0, 1, 0]
-    )
+    netlist, timing, activity = run(tiny.module({"a": ("input", 3), "y": ("output", 4)}, cells), a=[1, 0, 1, 0])
     energy = energy_pj(netlist, timing, activity)[0] * 4 * 1e3
     half = 0.5 * tiny.VOLTAGE**2
     inner = half * (tiny.PIN_FF + tiny.wire_ff(1))
@@ -128,9 +126,7 @@ def circuits(draw: st.DrawFn) -> dict[str, Any]:
 
 @settings(max_examples=60, deadline=None)
 @given(circuits(), st.integers(0, 2**32 - 1))
-def test_every_cycle_ends_in_the_zero_delay_state_and_glitches_come_in_pairs(
-    module: dict[str, Any], seed: int
-) -> None:
+def test_every_cycle_ends_in_the_zero_delay_state_and_glitches_come_in_pairs(module: dict[str, Any], seed: int) -> None:
     random = np.random.default_rng(seed)
     ports = {name: random.integers(0, 2, 40).tolist() for name in "abc"}
     netlist, timing, timed = run(module, **ports)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 pytest.importorskip("numba", reason="needs the [characterize] extra")
 
-from characterization.activity import pack_inputs, simulate, unpack_outputs
+from characterization.activity import TICK_NS, pack_inputs, simulate, unpack_outputs
+from characterization.cells import Ints
 from characterization.liberty import load_library
 from characterization.library import nangate45
-from characterization.netlist import Ints, Netlist, bind
+from characterization.netlist import Netlist, bind
 from characterization.simulate_rtl import mac_vectors
 from characterization.synthesis import PEPoint, pe_parts, synthesize, synthesize_pe
 from characterization.timing import analyze
 from pe_library.codes import load_mac_model
+from tests.characterization import icarus
 
 ALL_TYPES = ("fp32", "int16", "int8", "w4a8", "lightpe1", "lightpe2")
 VECTORS, TIMED_VECTORS = 10_000, 300
@@ -84,3 +90,24 @@ def test_pe_gates_compute_a_row_of_convolutions(pe_type: str) -> None:
     outputs = unpack_outputs(netlist, activity.outputs)
     drained = outputs["psum_out"][outputs["psum_valid"] == 1]
     assert np.array_equal(drained, expected)
+
+
+@pytest.mark.characterize
+@pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs Icarus Verilog (apt-get install iverilog)")
+@pytest.mark.parametrize("pe_type", ["int8", "lightpe2"])
+def test_glitches_are_those_icarus_verilog_counts_with_the_same_delays(pe_type: str, tmp_path: Path) -> None:
+    netlist = mac_netlist(pe_type)
+    act, wgt, psum = (codes[-200:] for codes in mac_vectors(pe_type, VECTORS, seed=3))
+    ports = {"en": np.ones(200, dtype=np.int64), "act": act, "wgt": wgt, "psum_in": psum}
+    stimulus = pack_inputs(netlist, ports)
+    ticks = icarus.spread_delays(len(netlist.output))
+    timing = analyze(netlist)
+    delays = np.broadcast_to((ticks * TICK_NS)[:, None, None, None], timing.delay_ns.shape)
+    phases = np.zeros(200, dtype=np.int64)
+    activity = simulate(netlist, dataclasses.replace(timing, delay_ns=delays), stimulus, phases)
+    expected = icarus.count_toggles(netlist, ticks, stimulus, tmp_path)
+    counted = activity.toggles[0].sum(axis=1)
+    difference = sum(abs(int(counted[net]) - count) for net, count in expected.items())
+    settled = simulate(netlist, timing, stimulus, phases, zero_delay=True).toggles.sum()
+    assert difference <= 0.001 * sum(expected.values())
+    assert sum(expected.values()) > 1.1 * settled

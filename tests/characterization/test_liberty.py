@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from characterization.liberty import Library, Table, load_library, read_library
+from characterization.cells import Library, Table
+from characterization.liberty import load_library, read_library
 from characterization.library import nangate45, resolve_liberty
 from characterization.syntax import parse_boolean
+from characterization.synthesis import run_yosys
 from dse.errors import RunError
 from tests.characterization import tiny
 
@@ -131,3 +135,25 @@ def test_nangate45_flip_flop_and_clock_gate_are_understood(nangate: Library) -> 
     assert flip_flop.setup[0].at(0.00117378, 0.00117378) == pytest.approx(0.036831)
     assert flip_flop.setup[0].at(0.00117378, 0.198535) == pytest.approx(0.015916)
     assert gate.setup[1].at(0.0449324, 0.00117378) == pytest.approx(0.058192)
+
+
+def test_a_failed_download_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DSE_CACHE", str(tmp_path))
+    failed = subprocess.CompletedProcess([], 1, stdout="", stderr="no such host")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    with pytest.raises(RunError, match=r"no such host.*--liberty"):
+        nangate45()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_tampered_library_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DSE_CACHE", str(tmp_path))
+    (tmp_path / "nangate45.lib").write_text("library (x) { }")
+    with pytest.raises(RunError, match="not the expected cell library"):
+        nangate45()
+
+
+def test_synthesis_without_yosys_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(RunError, match=r"pip install 'dse\[characterize\]'"):
+        run_yosys(["-V"], tmp_path)

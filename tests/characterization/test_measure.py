@@ -139,7 +139,7 @@ def test_dataset_is_written_from_stored_points_and_compared_with_the_shipped_row
 
     def formula(pe_type: str, i: int, f: int, p: int, liberty: Path) -> Row:
         measured.append((i, f, p))
-        return {name: "x" for name in COLUMNS} | dict(zip(DEPTHS, (i, f, p), strict=True)) | {"area_um2": i + f / 3}
+        return dict.fromkeys(COLUMNS, "x") | dict(zip(DEPTHS, (i, f, p), strict=True)) | {"area_um2": i + f / 3}
 
     monkeypatch.setattr(dataset, "measure_point", formula)
     with pytest.raises(RunError, match="no shipped points"):

@@ -9,9 +9,11 @@ import pytest
 
 pytest.importorskip("numba", reason="needs the [characterize] extra")
 
-from characterization.liberty import Library, load_library, read_library
+from characterization.cells import Library
+from characterization.liberty import load_library, read_library
 from characterization.library import nangate45
-from characterization.netlist import PARTS, bind, link, part_of
+from characterization.netlist import PARTS, bind, part_of
+from characterization.synthesis import link
 from characterization.timing import CLOCK_SLEW_NS, analyze
 from dse.errors import RunError
 from tests.characterization import tiny

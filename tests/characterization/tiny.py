@@ -74,12 +74,12 @@ def _flip_flop() -> str:
     hold = _scalar("rise_power", CLOCK_HOLD_FJ) + _scalar("fall_power", CLOCK_FALL_FJ)
     change = _scalar("rise_power", 0.0) + _scalar("fall_power", 9.0)
     clock = (
-        f'internal_power () {{ when : "(D & Q) | (!D & !Q)"; {hold} }}'
-        f'internal_power () {{ when : "D ^ Q"; {change} }}'
+        f'internal_power () {{ when : "(D & Q) | (!D & !Q)"; {hold} }}internal_power () {{ when : "D ^ Q"; {change} }}'
     )
     output = f'pin (Q) {{ direction : output; function : "IQ"; {_arcs("DFF", "CK", "non_unate", "rising_edge")} }}'
     state = 'ff (IQ, IQN) { next_state : "D"; clocked_on : "CK"; }'
-    return f'cell (DFF) {{ {_head("DFF")} {state} {_input("D", PIN_FF, data)} {_input("CK", CLOCK_PIN_FF, clock)} {output} }}\n'
+    inputs = _input("D", PIN_FF, data) + _input("CK", CLOCK_PIN_FF, clock)
+    return f"cell (DFF) {{ {_head('DFF')} {state} {inputs} {output} }}\n"
 
 
 def _clock_gate() -> str:
@@ -97,11 +97,11 @@ def _clock_gate() -> str:
 
 def liberty_text() -> str:
     """The library as a Liberty file."""
-    axes = 'index_1 ("0, 100, 1000"); index_2 ("0, 0.002, 0.010");'
+    axes = 'variable_2 : total_output_net_capacitance; index_1 ("0, 100, 1000"); index_2 ("0, 0.002, 0.010");'
     templates = (
-        f"lu_table_template (t) {{ variable_1 : input_net_transition; variable_2 : total_output_net_capacitance; {axes} }}\n"
-        f"power_lut_template (p) {{ variable_1 : input_transition_time; variable_2 : total_output_net_capacitance; {axes} }}\n"
-        'lu_table_template (s) { variable_1 : constrained_pin_transition; variable_2 : related_pin_transition;'
+        f"lu_table_template (t) {{ variable_1 : input_net_transition; {axes} }}\n"
+        f"power_lut_template (p) {{ variable_1 : input_transition_time; {axes} }}\n"
+        "lu_table_template (s) { variable_1 : constrained_pin_transition; variable_2 : related_pin_transition;"
         ' index_1 ("0, 100, 1000"); index_2 ("0, 100, 1000"); }\n'
     )
     wires = "".join(f"fanout_length ({n}, {cap});" for n, cap in WIRE_FF.items())
@@ -121,7 +121,9 @@ def liberty_text() -> str:
     )
 
 
-def module(ports: Mapping[str, tuple[str, int]], cells: Mapping[str, tuple[str, Mapping[str, int | str]]]) -> dict[str, Any]:
+def module(
+    ports: Mapping[str, tuple[str, int]], cells: Mapping[str, tuple[str, Mapping[str, int | str]]]
+) -> dict[str, Any]:
     """A Yosys JSON module from one-bit ports {name: (direction, net)} and cells {name: (type, {pin: net})}."""
     return {
         "ports": {name: {"direction": way, "bits": [net]} for name, (way, net) in ports.items()},
