@@ -16,7 +16,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from characterization.cells import Floats, Ints
+from characterization.cells import MAX_INPUTS, Floats, Ints
 from characterization.netlist import NO_NET, ROOT, Netlist
 from characterization.timing import Timing
 
@@ -193,7 +193,7 @@ def _evaluate(circuit: _Circuit, state: _State) -> None:
         if circuit.inputs[g, 0] == NO_NET:
             continue
         pattern = 0
-        for p in range(6):
+        for p in range(MAX_INPUTS):
             if circuit.inputs[g, p] == NO_NET:
                 break
             pattern |= np.int64(state.value[circuit.inputs[g, p]]) << p

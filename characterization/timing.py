@@ -130,10 +130,10 @@ def _propagate(
 ) -> tuple[Floats, Floats, Floats, Floats]:  # fmt: skip
     nets, gates = len(load), len(kind)
     arrival, slew = np.full((nets, 2), _NEVER), np.zeros((nets, 2))
-    delay, energy = np.zeros((gates, 6, 2, 2)), np.zeros((gates, 6, 2, 2))
+    delay, energy = np.zeros((gates, MAX_INPUTS, 2, 2)), np.zeros((gates, MAX_INPUTS, 2, 2))
     for g in range(gates):
         k, out = kind[g], output[g]
-        for p in range(6):
+        for p in range(MAX_INPUTS):
             net = inputs[g, p]
             if net == -1 and p > 0:
                 break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -96,8 +97,6 @@ def test_power_of_two_weights_take_the_nearest_code(pe_type: str) -> None:
 
 
 def _normal(x: float) -> float:
-    from statistics import NormalDist
-
     return NormalDist().cdf(x) if np.isfinite(x) else float(x > 0)
 
 
