@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from dse.costs import REASONS as HARDWARE_REASONS
-from dse.costs import costs
-from dse.dataflow import load_dataflow
 from dse.evaluate import Evaluation, LayerResult, evaluate, evaluate_layer
 from dse.metrics import Totals
 from dse.points import SCHEMA, metric_columns
+from dse.search import Bench
 from dse.space import NUMERIC_AXES, Designs
 from dse.technology import Technology
 from dse.traffic import Pins, Traffic
@@ -34,16 +33,16 @@ def evaluate_design(
     A layer row is for all its `count` instances together; access columns are in words of the operand. Where the design
     is infeasible, `reason` says why and the metrics are None.
     """
-    flow, hardware = load_dataflow(designs.dataflow), costs(designs, technology)
+    bench = Bench.of(designs, technology)
     whole = evaluate(designs, [workload], technology, objective, pins)[0]
     totals = {**_axes(designs, workload), **_outcome(whole), **_metrics(whole.totals, int(whole.reason) == 0)}
     results = {
-        layer.shape: evaluate_layer(layer, designs, technology, objective, pins) for layer in workload.unique_layers()
+        layer.shape: evaluate_layer(bench, layer, objective, pins) for layer in workload.unique_layers()
     }
     rows = []
     for layer in workload.layers:
         result = results[layer.shape]
-        reason = flow.REASONS[int(result.traffic.reason)] or HARDWARE_REASONS[int(hardware.reason)]
+        reason = bench.flow.REASONS[int(result.traffic.reason)] or HARDWARE_REASONS[int(bench.costs.reason)]
         rows.append(
             {"layer": layer.name, "kind": layer.kind, "count": layer.count, **_layer_row(result, layer.count, reason)}
         )

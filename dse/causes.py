@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from dse.gains import best_positions
+from dse.gains import MEAN, best_positions, geometric_mean
 from dse.metrics import CYCLE_PARTS, METRICS
 from dse.run import Run
 from dse.usable import Points
@@ -93,6 +93,17 @@ def design_causes(run: Run, points: Points) -> list[Row]:
         _split(labels, rows[base], rows[own], rows[exchanged[labels]] if labels in exchanged else None)
         for labels, base, own in chosen
     ]
+
+
+def mean_causes(rows: Sequence[Row]) -> list[Row]:
+    """Geometric means over the workloads of `design_causes`, factor by factor: they multiply to the mean gain."""
+    means = []
+    for clock, pe_type in dict.fromkeys((row["clock_setting"], row["pe_type"]) for row in rows):
+        own = [row for row in rows if (row["clock_setting"], row["pe_type"]) == (clock, pe_type)]
+        split = [row for row in own if row["resizing"] is not None]  # the same networks for every factor
+        mean: Row = {"clock_setting": clock, "workload": MEAN, "pe_type": pe_type}
+        means.append(mean | {name: geometric_mean([row[name] for row in split]) for name in own[0] if name not in mean})
+    return means
 
 
 def _exchanged(

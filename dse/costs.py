@@ -9,7 +9,7 @@ import numpy as np
 
 from dse.space import Designs
 from dse.technology import Technology
-from dse.traffic import OperandBits, Traffic, first_of
+from dse.traffic import FEASIBLE, OperandBits, Traffic, first_of
 from pe_library.memory.dram import dram_pj_per_bit
 from pe_library.memory.glb import SramPrediction, load_glb_model
 from pe_library.memory.noc import NocPrediction, noc
@@ -58,9 +58,10 @@ class Costs:
         }
 
     def total_cycles(self, traffic: Traffic) -> Number:
-        """The sum of `cycles`, but for rounding DRAM time up, in few operations."""
+        """The sum of `cycles` in few operations, but for rounding DRAM time up; infinite where the mapping misfits."""
         on_chip = np.maximum(traffic.compute_cycles, traffic.glb_cycles) + traffic.overhead_cycles
-        return np.maximum(on_chip, self.dram_bits(traffic) / self.dram_bits_per_cycle)
+        on_chip = np.where(traffic.reason == FEASIBLE, on_chip, np.inf)
+        return np.maximum(on_chip, self.dram_bits(traffic) * (1 / self.dram_bits_per_cycle))
 
     def dram_bits(self, traffic: Traffic) -> Number:
         """Bits between DRAM and the chip."""
@@ -121,8 +122,9 @@ class Costs:
 
     def total_energy_pj(self, traffic: Traffic, cycles: Number) -> Number:
         """The sum of `energy_pj`, in few operations."""
-        static_pj_per_cycle = self.clock_pj_per_cycle + self.leakage_pj_per_cycle
-        return sum(self.access_pj(traffic).values()) + cycles * static_pj_per_cycle
+        parts = self.access_pj(traffic)  # summed from those that depend on few axes to those that depend on many
+        accesses = parts["mac"] + parts["clock"] + parts["dram"] + parts["glb"] + (parts["noc"] + parts["spad"])
+        return cycles * (self.clock_pj_per_cycle + self.leakage_pj_per_cycle) + accesses
 
 
 def costs(designs: Designs, technology: Technology) -> Costs:

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from dse.costs import REASONS as HARDWARE_REASONS
-from dse.costs import Costs, costs
-from dse.dataflow import load_dataflow
+from dse.costs import Costs
 from dse.metrics import Totals
-from dse.search import best_mapping
+from dse.search import Bench, best_mapping
 from dse.space import Designs
 from dse.technology import Technology
 from dse.traffic import Mapping, Pins, Traffic
@@ -41,14 +40,11 @@ class Evaluation:
     reasons: tuple[str, ...]
 
 
-def evaluate_layer(
-    layer: Layer, designs: Designs, technology: Technology, objective: str, pins: Pins
-) -> LayerResult:
-    """One layer, mapped for the objective (or as pinned) on each design; shapes broadcast to `designs.shape`."""
-    flow, hardware = load_dataflow(designs.dataflow), costs(designs, technology)
-    mapping = best_mapping(flow, layer, designs, technology, objective, pins)
-    traffic = flow.traffic(layer, designs, hardware.bits, mapping)
-    return LayerResult(layer, mapping, traffic, layer_totals(traffic, designs, hardware))
+def evaluate_layer(bench: Bench, layer: Layer, objective: str, pins: Pins) -> LayerResult:
+    """One layer, mapped for the objective (or as pinned) on each design; shapes broadcast to those of the designs."""
+    mapping = best_mapping(bench, layer, objective, pins)
+    traffic = bench.flow.traffic(layer, bench.designs, bench.costs.bits, mapping)
+    return LayerResult(layer, mapping, traffic, layer_totals(traffic, bench.designs, bench.costs))
 
 
 def layer_totals(traffic: Traffic, designs: Designs, hardware: Costs) -> Totals:
@@ -78,16 +74,16 @@ def evaluate(
 
     A design that cannot run some layer of a workload is flagged there with the first reason.
     """
-    flow, hardware = load_dataflow(designs.dataflow), costs(designs, technology)
+    bench = Bench.of(designs, technology)
     sums: list[Totals | None] = [None] * len(workloads)
-    reasons = [_hardware_reason(hardware, workload, designs) for workload in workloads]
+    reasons = [_hardware_reason(bench.costs, workload, designs) for workload in workloads]
     for layer, counts in _shared_layers(workloads):
-        result = evaluate_layer(layer, designs, technology, objective, pins or {})
+        result = evaluate_layer(bench, layer, objective, pins or {})
         misfit = np.where(result.traffic.reason > 0, result.traffic.reason + len(HARDWARE_REASONS), 0)
         for index, count in counts:
             sums[index] = result.totals.repeated(count).plus(sums[index])
             reasons[index] = np.where(reasons[index] == 0, misfit, reasons[index])
-    texts = (*HARDWARE_REASONS, OVERFLOW_REASON, *flow.REASONS[1:])
+    texts = (*HARDWARE_REASONS, OVERFLOW_REASON, *bench.flow.REASONS[1:])
     return [
         Evaluation(total, np.broadcast_to(reason, designs.shape), texts)
         for total, reason in zip(sums, reasons, strict=True)

@@ -10,7 +10,7 @@ from typing import Any
 import dse
 from dse import figures
 from dse.breakdowns import breakdowns
-from dse.causes import design_causes, pe_causes
+from dse.causes import design_causes, mean_causes, pe_causes
 from dse.errors import RunError
 from dse.fronts import ParetoReport, best_table, front_table, missing_baselines, pareto
 from dse.gains import BASELINES, GAIN_METRICS, gains, gains_by_network, spreads
@@ -56,6 +56,7 @@ def report(run: Run, out_dir: Path | None = None) -> list[Path]:
 def report_tables(run: Run, points: Points) -> list[Table]:
     """All tables of the report; `points` holds at least `GAIN_METRICS`."""
     pair = ("perf_per_area", "energy")
+    causes = design_causes(run, points)
     types = [name for (name,), _ in points.groups("pe_type")]
     return [
         best_table(run, points, pair),
@@ -64,7 +65,7 @@ def report_tables(run: Run, points: Points) -> list[Table]:
                  "Times better than the baseline's best value of the same metric, network and clock setting."),
         Table.of("spreads", "Spread of the designs", spreads(points),
                  "Largest over smallest value among INT16 designs and among designs of all PE types."),
-        Table.of("causes", "Performance per area over INT16 by cause, best designs", design_causes(run, points),
+        Table.of("causes", "Performance per area over INT16 by cause, best designs", [*causes, *mean_causes(causes)],
                  "Factors multiply to the gain: the first seven exchange the PE type in the best INT16 design, "
                  "resizing goes from there to the best design of the type. Empty: that exchange is not in the run."),
         Table.of("causes_pe", "Performance per area over INT16 by cause, one PE", pe_causes(types),

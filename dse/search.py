@@ -6,12 +6,13 @@ last axis behind the design axes, as many at a time as fit a small working set; 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from dse.costs import Costs, costs
-from dse.dataflow import Dataflow
+from dse.dataflow import Dataflow, load_dataflow
 from dse.space import Designs, FloatArray
 from dse.technology import Technology
 from dse.traffic import Mapping, Pins, Traffic
@@ -23,28 +24,42 @@ WORKING_SET = 1 << 20  # (design, candidate) pairs priced at a time: 8 MiB per i
 def objective_value(objective: str, costs: Costs, traffic: Traffic) -> Any:
     """Latency in cycles, energy in pJ, or their product; infinite where the mapping does not fit."""
     cycles = costs.total_cycles(traffic)
-    value = np.where(traffic.reason == 0, 1.0, np.inf)
     if objective == "latency":
-        return value * cycles
-    value = value * costs.total_energy_pj(traffic, cycles)
-    return value if objective == "energy" else value * cycles
+        return cycles
+    energy_pj = costs.total_energy_pj(traffic, cycles)
+    return energy_pj if objective == "energy" else energy_pj * cycles
 
 
-def best_mapping(
-    flow: Dataflow, layer: Layer, designs: Designs, technology: Technology, objective: str, pins: Pins
-) -> Mapping:
-    """The cheapest mapping of a layer per design; arrays of the shape of `designs`."""
-    choices = flow.candidates(layer, designs, pins)
+@dataclass(frozen=True)
+class Bench:
+    """A set of designs with what every layer needs of them: their dataflow, and their costs with and without room
+    for candidates on a last axis."""
+
+    flow: Dataflow
+    designs: Designs
+    costs: Costs
+    spread: Designs
+    spread_costs: Costs
+
+    @classmethod
+    def of(cls, designs: Designs, technology: Technology) -> Bench:
+        spread = designs.with_trailing_axis()
+        flow = load_dataflow(designs.dataflow)
+        return cls(flow, designs, costs(designs, technology), spread, costs(spread, technology))
+
+
+def best_mapping(bench: Bench, layer: Layer, objective: str, pins: Pins) -> Mapping:
+    """The cheapest mapping of a layer per design; arrays broadcast to the shape of the designs."""
+    flow, shape, bits = bench.flow, bench.designs.shape, bench.costs.bits
+    choices = flow.candidates(layer, bench.designs, pins)
     count = len(next(iter(choices.values())))
-    shape, spread = designs.shape, designs.with_trailing_axis()
-    hardware = costs(spread, technology)
     step = max(1, WORKING_SET // max(1, int(np.prod(shape))))
     best_cost: FloatArray = np.full(shape, np.inf)
     best_index = np.zeros(shape, np.int64)
     for low in range(0, count, step):
         choice = {name: values[low : low + step] for name, values in choices.items()}
-        mapping = flow.complete(layer, spread, hardware.bits, choice, pins)
-        cost = objective_value(objective, hardware, flow.traffic(layer, spread, hardware.bits, mapping))
+        mapping = flow.complete(layer, bench.spread, bits, choice, pins)
+        cost = objective_value(objective, bench.spread_costs, flow.traffic(layer, bench.spread, bits, mapping))
         cost = np.broadcast_to(cost, (*shape, min(step, count - low)))
         winner = np.argmin(cost, axis=-1)
         winning_cost = np.take_along_axis(cost, winner[..., None], axis=-1)[..., 0]
@@ -52,4 +67,4 @@ def best_mapping(
         best_cost = np.where(better, winning_cost, best_cost)
         best_index = np.where(better, low + winner, best_index)
     choice = {name: values[best_index] for name, values in choices.items()}
-    return flow.complete(layer, designs, hardware.bits, choice, pins)
+    return flow.complete(layer, bench.designs, bits, choice, pins)

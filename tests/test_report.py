@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dse.breakdowns import breakdowns
-from dse.causes import DESIGN_PARTS, area_factors, design_causes, pe_causes
+from dse.causes import DESIGN_PARTS, area_factors, design_causes, mean_causes, pe_causes
 from dse.errors import InputError, RunError
 from dse.gains import GAIN_METRICS, MEAN, gains, gains_by_network, geometric_mean, spreads
 from dse.metrics import ENERGY_PARTS, METRICS
@@ -241,6 +241,7 @@ def test_equal_areas_have_factors_that_cancel():
 def test_causes_multiply_to_the_gain(run):
     rows = design_causes(run, load_points(run, GAIN_METRICS))
     split = [row for row in rows if row["storage"] is not None]
+    split += mean_causes(split)
     assert split
     for row in split:
         factors = [row[name] for name in (*DESIGN_PARTS, "clock", "cycles", "resizing")]

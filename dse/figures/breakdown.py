@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from dse.breakdowns import breakdowns
-from dse.figures._style import DOUBLE_IN, GREY, PART_COLORS, SINGLE_IN, legend_above, type_style
+from dse.figures._style import DOUBLE_IN, PART_COLORS, SINGLE_IN, legend_above, type_style
 from dse.run import Run
 from dse.usable import MAX, Points
 
@@ -84,5 +84,4 @@ def _bars(axis: Axes, rows: Sequence[Row], quantity: int) -> None:
         for place, (row, top) in enumerate(zip(rows, bottom, strict=True)):
             array = f" {row['rows']}\N{MULTIPLICATION SIGN}{row['cols']}"
             axis.text(place, top, array, rotation=90, ha="center", va="bottom")
-    axis.axhline(1, color=GREY, lw=0.4, ls=(0, (4, 3)), zorder=3)
     axis.tick_params(axis="x", length=0)

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -14,7 +13,7 @@ from matplotlib.patches import Patch
 
 from dse.causes import design_causes
 from dse.figures import SkipFigureError
-from dse.figures._style import DOUBLE_IN, GREY, PART_COLORS, grid, legend_above, plain_log_ticks
+from dse.figures._style import DOUBLE_IN, GREY, PART_COLORS, legend_above, plain_log_ticks
 from dse.run import Run
 from dse.usable import Points, clock_label, pe_label
 
@@ -37,6 +36,7 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
     "resizing": ("resizing",),
 }
 LINE_IN, HEAD_IN, LOWEST_IN = 0.14, 0.3, 0.85
+MARGIN = 1.08
 
 
 def draw(run: Run, points: Points) -> Figure:
@@ -48,17 +48,21 @@ def draw(run: Run, points: Points) -> Figure:
         list(dict.fromkeys(row[key] for row in rows)) for key in ("clock_setting", "pe_type", "workload")
     )
     height = max(HEAD_IN + LINE_IN * len(networks), LOWEST_IN)
-    figure, axes = grid(len(clocks) * len(types), DOUBLE_IN, height, len(types), sharex=True, sharey=True)
-    reach = [1.0]
-    for index, axis in enumerate(axes):
-        clock, pe_type = clocks[index // len(types)], types[index % len(types)]
-        chosen = [row for row in rows if (row["clock_setting"], row["pe_type"]) == (clock, pe_type)]
-        reach += _bars(axis, chosen, networks)
-        axis.set_title(pe_label(pe_type) if index < len(types) else "")
-        axis.set_ylabel(clock_label(clock) if index % len(types) == 0 else "")
-    axes[0].set(xscale="log", xlim=(min(reach) / 1.1, max(reach) * 1.1), ylim=(len(networks) - 0.5, -0.5))
-    axes[0].set_yticks(range(len(networks)), networks)
-    plain_log_ticks(axes[0].xaxis, min(reach), max(reach))
+    limits = [_limits([row for row in rows if row["pe_type"] == pe_type]) for pe_type in types]
+    figure = Figure(figsize=(DOUBLE_IN, height * len(clocks)))
+    axes = figure.subplots(  # a factor is as long in every panel
+        len(clocks), len(types), squeeze=False, sharex="col", sharey=True,
+        width_ratios=[math.log(high / low) for low, high in limits],
+    )  # fmt: skip
+    for line, clock in enumerate(clocks):
+        axes[line, 0].set_ylabel(clock_label(clock))
+        for column, pe_type in enumerate(types):
+            chosen = [row for row in rows if (row["clock_setting"], row["pe_type"]) == (clock, pe_type)]
+            _bars(axes[line, column], chosen, networks)
+    for axis, pe_type, limit in zip(axes[0], types, limits, strict=True):
+        axis.set(title=pe_label(pe_type), xscale="log", xlim=limit, ylim=(len(networks) - 0.5, -0.5))
+        plain_log_ticks(axis.xaxis, *limit)
+    axes[0, 0].set_yticks(range(len(networks)), networks)
     figure.supxlabel("Performance per area, times the best INT16 design", fontsize=7)
     handles: list[Any] = [Patch(color=color, label=name) for name, color in zip(CAUSES, PART_COLORS, strict=True)]
     handles.append(Line2D([], [], color="black", marker="o", ms=3, ls="none", label="gain"))
@@ -66,18 +70,24 @@ def draw(run: Run, points: Points) -> Figure:
     return figure
 
 
-def _bars(axis: Axes, rows: Sequence[Row], networks: Sequence[str]) -> list[float]:
-    """Draw the bars of a panel; returns how far they reach."""
-    reach = []
+def _limits(rows: Sequence[Row]) -> tuple[float, float]:
+    """What the bars of these rows reach to, and a little more."""
+    low, high = 1.0, 1.0
+    for row in rows:
+        factors = [math.prod(row[name] for name in names) for names in CAUSES.values()]
+        low = min(low, math.prod(factor for factor in factors if factor < 1))
+        high = max(high, math.prod(factor for factor in factors if factor >= 1))
+    return low / MARGIN, high * MARGIN
+
+
+def _bars(axis: Axes, rows: Sequence[Row], networks: Sequence[str]) -> None:
     for row in rows:
         place, ends = networks.index(row["workload"]), {True: 1.0, False: 1.0}
-        for factors, color in zip(CAUSES.values(), PART_COLORS, strict=True):
-            factor = math.prod(row[name] for name in factors)
+        for names, color in zip(CAUSES.values(), PART_COLORS, strict=True):
+            factor = math.prod(row[name] for name in names)
             start = ends[factor >= 1]
             ends[factor >= 1] = start * factor
             axis.barh(place, start * factor - start, 0.75, start, color=color)
         axis.plot(row["gain"], place, "o", color="black", ms=2.5, mew=0.3, mec="white", zorder=4)
-        reach += [*ends.values(), row["gain"]]
     axis.axvline(1, color=GREY, lw=0.5, zorder=3)
     axis.tick_params(axis="y", length=0)
-    return [float(value) for value in np.asarray(reach)]

@@ -20,16 +20,17 @@ from dse.usable import Points
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 Pair = tuple[str, str]
 Limits = tuple[float, float]
 
 ORDER = 1
 CAPTION = (
-    "Performance per area against energy per inference for every usable design (tinted cells; where PE types overlap, "
-    "the mean of their colours), and the exact Pareto front of each PE type (lines; at most seven of its points carry "
-    "the marker). Both axes are relative to the best INT16 value of the network, so designs right of and below the "
-    "dashed lines beat every INT16 design in that metric. Designs far worse than every front are beyond the frame; "
-    "each panel says how many."
+    "Performance per area against energy per inference for every usable design at every clock setting (tinted cells; "
+    "where PE types overlap, their colours alternate), and the exact Pareto front of each PE type (lines; at most "
+    "seven of its points carry the marker). Both axes are relative to the best INT16 value of the network, so designs "
+    "right of and below the dashed lines beat every INT16 design in that metric. Designs far worse than every front "
+    "are beyond the frame; each panel says how many."
 )
 COLUMNS = 4
 MARKED = 7
@@ -146,16 +147,15 @@ def _panel(
 
 
 def _cells(axis: Axes, panel: Panel, views: tuple[View, View], limits: tuple[Limits, Limits]) -> None:
-    """Colour each cell of a fine grid in which a design lies: all designs are drawn, none hides another."""
+    """Colour each cell of a fine grid in which a design lies: no design is left out, no PE type hides another."""
     side = int(np.clip(3 * np.sqrt(len(panel.across)), 60, 220))
     places = [view.place(v, limit) for v, view, limit in zip((panel.across, panel.up), views, limits, strict=True)]
-    inside = (places[0] < 1) & (places[1] < 1)
+    inside: BoolArray = np.maximum(places[0], places[1]) < 1
     column, row = ((place[inside] * side).astype(np.int64) for place in places)
-    present = np.zeros((len(panel.colors), side * side))
-    present[panel.pe_codes[inside], row * side + column] = 1
-    count = present.sum(axis=0)
-    color = present.T @ panel.colors / np.maximum(count, 1)[:, None]
-    image = np.concatenate([1 - TINT * (1 - color), (count > 0)[:, None]], axis=1)
+    present = np.zeros((len(panel.colors), side * side), bool)
+    present[panel.pe_codes[inside], row * side + column] = True
+    shown = np.logical_or.reduce(present, axis=0)
+    image = np.concatenate([1 - TINT * (1 - panel.colors[_one_of(present)]), shown[:, None]], axis=1)
     axis.imshow(
         image.reshape(side, side, 4), origin="lower", extent=(0, 1, 0, 1), transform=axis.transAxes, aspect="auto",
         interpolation="nearest", zorder=1,
@@ -164,7 +164,15 @@ def _cells(axis: Axes, panel: Panel, views: tuple[View, View], limits: tuple[Lim
     if beyond:
         percent = 100 * beyond / len(inside)
         text = f"{percent:.1f} %" if percent >= 0.1 else "<0.1 %"
-        axis.text(1, 1, f"{text} beyond the frame", transform=axis.transAxes, ha="right", va="top", color=GREY)
+        axis.text(1, 1, f"{text} beyond", transform=axis.transAxes, ha="right", va="top", color=GREY)
+
+
+def _one_of(present: BoolArray) -> IntArray:
+    """Per cell one of the PE types present, evenly and for a given cell always the same; (types, cells) -> cells."""
+    cells = present.shape[1]
+    ranks = np.cumsum(present, axis=0)
+    mixed = np.random.default_rng(0).random(cells)
+    return np.asarray(np.argmax(ranks > mixed * ranks[-1], axis=0))
 
 
 def _front(axis: Axes, style: TypeStyle, across: FloatArray, up: FloatArray, maximize_x: bool) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,7 @@ def list_glb_cells() -> tuple[str, ...]:
     return tuple(dict.fromkeys(row["cell"] for row in _rows()))
 
 
+@cache
 def load_glb_model(cell: str) -> GlbModel:
     """Model of one cell type of `list_glb_cells()`. Raises InputError for an unknown one."""
     return fit_glb_model(cell, *read_grid(cell))
