@@ -45,7 +45,7 @@ def sweep(config: Path, out: Path | None, jobs: int, fresh: bool) -> None:
       dse sweep study.yaml -o results/second --jobs 8
     """
     from dse.config import load_study
-    from dse.run import RESULTS
+    from dse.report.run import RESULTS
     from dse.sweep import sweep as run_sweep
     from dse.terminal.progress import show_progress
 
@@ -79,8 +79,8 @@ def pareto(run: str | None, metrics: tuple[str, ...], form: str, out: Path | Non
       dse pareto results/quidam --metric latency --metric energy --metric area
       dse pareto quidam --metric edp --format csv > fronts.csv
     """
-    from dse.fronts import pareto as make_pareto
-    from dse.run import open_run
+    from dse.report.fronts import pareto as make_pareto
+    from dse.report.run import open_run
 
     found = make_pareto(open_run(run), metrics, out)
     click.echo(found.render(form).rstrip("\n"))
@@ -131,8 +131,8 @@ def report(run: str | None, out: Path | None) -> None:
       dse report
       dse report results/quidam -o paper/figures
     """
-    from dse.report import report as make_report
-    from dse.run import open_run
+    from dse.report.full import report as make_report
+    from dse.report.run import open_run
 
     for path in make_report(open_run(run), out):
         click.echo(path)
@@ -149,7 +149,7 @@ def list_(what: str, form: str) -> None:
       dse list pe-types
       dse list workloads --format json
     """
-    from dse.tables import to_csv, to_json, to_terminal
+    from dse.report.tables import to_csv, to_json, to_terminal
     from dse.terminal.catalogue import catalogue
 
     table, provenance = catalogue(what, brief=form == "table"), f"dse {dse.__version__}"
@@ -183,7 +183,7 @@ def characterize(
       dse characterize int8 int16 --jobs 2
     """
     from dse.config.options import load_counts, load_names
-    from dse.tables import to_json, to_terminal
+    from dse.report.tables import to_json, to_terminal
     from pe_library.model import INPUTS, list_pe_types
 
     if points is not None and at is not None:

@@ -1,6 +1,6 @@
 """Speed of evaluation: designs per second of a whole network, as an open mesh and as columns, in one run.
 
-    python -m benchmarks.evaluate [--workload resnet50] [--repeat 5]
+python -m benchmarks.evaluate [--workload resnet50] [--repeat 5]
 """
 
 from __future__ import annotations

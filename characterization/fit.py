@@ -119,9 +119,7 @@ def fit_pe_model(name: str, library: Path = PE_LIBRARY) -> dict[str, Any]:
         "library": _library(rows),
         "dataset": {
             "file": path.name,
-            "sha256": hashlib.sha256(
-                "\n".join(path.read_text(encoding="utf-8").splitlines()).encode()
-            ).hexdigest(),
+            "sha256": hashlib.sha256("\n".join(path.read_text(encoding="utf-8").splitlines()).encode()).hexdigest(),
             "points": len(rows),
         },
         "fit": {
@@ -165,9 +163,7 @@ def candidates(inputs: Sequence[str], ranges: Mapping[str, tuple[int, int]], poi
     tried = [Candidate("none", 0, False, (), ((),))]
     if not inputs:
         return tried
-    for transform, degree, interactions in itertools.product(
-        DEPTH_TRANSFORMS, range(1, MAX_DEGREE + 1), (False, True)
-    ):
+    for transform, degree, interactions in itertools.product(DEPTH_TRANSFORMS, range(1, MAX_DEGREE + 1), (False, True)):
         if interactions and (degree == 1 or len(inputs) == 1):
             continue
         features = tuple(Feature(name, transform, *ranges[name]) for name in inputs)

@@ -11,7 +11,7 @@ import numpy as np
 from characterization.dataset import Comparison, characterize
 from characterization.fit import write_pe_model
 from characterization.measure import measure_point
-from dse.tables import Table
+from dse.report.tables import Table
 from pe_library.heldout import QUANTITIES, SUMS, WHOLES, heldout_errors
 from pe_library.model import INPUTS, PERIOD_PARTS, PEModel, load_pe_model
 

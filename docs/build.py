@@ -1,4 +1,4 @@
-"""Write the generated parts of README.md and docs/results.md from a finished run: tables, figures, sentences with numbers.
+"""Write the generated parts of README.md and docs/results.md from a finished run: tables, figures, sentences.
 
     python docs/build.py results/quidam
 
@@ -10,16 +10,18 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import textwrap
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from dse.report import QUANTITIES, gains_markdown, heldout_rows, report
 from dse.report.causes import DESIGN_PARTS, design_causes
+from dse.report.full import QUANTITIES, gains_markdown, heldout_rows, report
 from dse.report.gains import GAIN_METRICS, MEAN, gains, geometric_mean, spreads
 from dse.report.run import Run, open_run
 from dse.report.tables import Table, to_markdown
 from dse.report.usable import Points, load_points, pe_label
+from pe_library.model import load_pe_type
 
 ROOT = Path(__file__).parent.parent
 FIGURES = ROOT / "docs" / "figures"
@@ -38,15 +40,15 @@ def main(run_path: Path) -> None:
         if path.suffix == ".png":
             shutil.copy(path, FIGURES / path.name)
     int16, int8 = _split_gains(points)
-    blocks = {"gains": int16, "answer": answer(run, points), "heldout": heldout()}
-    readme = ROOT / "README.md"
-    readme.write_text(filled(readme.read_text(), blocks))
-    page = ROOT / "docs" / "results.md"
-    page.write_text(filled(page.read_text(), {**blocks, "gains-int8": int8}))
+    blocks = {"gains": int16, "gains-int8": int8, "answer": answer(run, points), "heldout": heldout()}
+    for page in (ROOT / "README.md", ROOT / "docs" / "results.md"):
+        text = filled(page.read_text(), blocks)
+        page.write_text(text if page.name == "README.md" else text.replace("](docs/", "]("))
 
 
 def filled(text: str, blocks: Mapping[str, str]) -> str:
     """The text with each block that it marks replaced; raises KeyError for a mark without a block."""
+
     def block(match: re.Match[str]) -> str:
         return f"<!-- begin {match[1]} -->\n\n{blocks[match[1]].strip()}\n\n<!-- end {match[1]} -->"
 
@@ -77,25 +79,35 @@ def answer(run: Run, points: Points) -> str:
     iso = next(row["clock_setting"] for row in rows if row["clock_setting"] != "max")
     overall = [row for row in wide if row["clock_setting"] == "all"]
     own = [row for row in wide if row["clock_setting"] == "max"]
-    return "\n\n".join([
-        f"At its own maximum clock the best LightPE-1 design reaches {_range(rows, 'lightpe1', 'max')} the performance "
-        f"per area of the best INT16 design (LightPE-2 {_range(rows, 'lightpe2', 'max')}), and at {iso} MHz "
-        f"{_range(rows, 'lightpe1', iso)} ({_range(rows, 'lightpe2', iso)}); the lowest energy per inference is "
-        f"{_range(rows, 'lightpe1', 'max', 'energy')} lower with DRAM and "
-        f"{_range(rows, 'lightpe1', 'max', 'energy_no_dram')} without. QAPPA's abstract says up to 4.9x for performance "
-        f"per area and energy, QADAM's and QUIDAM's up to 5.7x. The plain baselines explain most of it: INT8 alone "
-        f"reaches {_range(rows, 'int8', 'max')} and W4A8 {_range(rows, 'w4a8', 'max')}.",
-        f"Where it comes from, LightPE-1 over INT16 at own fmax, geometric mean over networks: {_causes(run, points)}.",
-        f"Over all designs of a network, performance per area spans {_span(overall, 'perf_per_area_all')} and energy "
-        f"{_span(overall, 'energy_all')} from worst to best; among INT16 designs at own fmax "
-        f"{_span(own, 'perf_per_area_int16')} and {_span(own, 'energy_int16')} (the abstracts: more than 5x and 35x).",
-    ])  # fmt: skip
+
+    def gain(pe_type: str, clock: str = "max", metric: str = "perf_per_area") -> str:
+        wanted = [
+            row for row in rows if (row["pe_type"], row["clock_setting"], row["metric"]) == (pe_type, clock, metric)
+        ]
+        return _span([row for row in wanted if row["workload"] != MEAN], "gain_vs_int16")
+
+    paragraphs = (
+        f"""At its own maximum clock the best LightPE-1 design reaches {gain("lightpe1")} the performance per area of
+        the best INT16 design (LightPE-2 {gain("lightpe2")}), and at {iso} MHz {gain("lightpe1", iso)}
+        ({gain("lightpe2", iso)}). Its lowest energy per inference is {gain("lightpe1", metric="energy")} lower with
+        DRAM and {gain("lightpe1", metric="energy_no_dram")} without. QAPPA's abstract says up to 4.9x for performance
+        per area and energy, QADAM's and QUIDAM's up to 5.7x. Plain multipliers explain most of it: INT8 reaches
+        {gain("int8")}, W4A8 {gain("w4a8")} in performance per area, and W4A8 {gain("w4a8", metric="energy")} in
+        energy, where it is ahead of LightPE-1: its psums are narrower ({_psum_bits("w4a8")} bits against
+        {_psum_bits("lightpe1")}), since seven shift positions are fraction bits to keep.""",
+        f"""Where LightPE-1's gain over INT16 at own fmax comes from, geometric mean over networks:
+        {_causes(run, points)}. Storage is what narrower words save in the scratchpads, resizing what the best
+        LightPE-1 design gains over the best INT16 design with its PE type exchanged ([equations](docs/figures.md)).""",
+        f"""Over all designs of a network, from worst to best, performance per area spans
+        {_span(overall, "perf_per_area_all")} and energy {_span(overall, "energy_all")}; among INT16 designs at own fmax
+        {_span(own, "perf_per_area_int16")} and {_span(own, "energy_int16")}. The abstracts say more than 5x and 35x;
+        the spread depends on how poor the poorest design of a space is, here starved of DRAM bandwidth.""",
+    )
+    return "\n\n".join(textwrap.fill(" ".join(text.split()), 120) for text in paragraphs)
 
 
-def _range(rows: Sequence[Row], pe_type: str, clock: str, metric: str = "perf_per_area") -> str:
-    """`1.9x to 2.3x` over the networks."""
-    return _span([row for row in rows if (row["pe_type"], row["clock_setting"], row["metric"]) == (pe_type, clock, metric)
-                  and row["workload"] != MEAN], "gain_vs_int16")  # fmt: skip
+def _psum_bits(pe_type: str) -> int:
+    return load_pe_type(pe_type).psum_bits
 
 
 def _span(rows: Iterable[Row], column: str) -> str:

@@ -166,6 +166,4 @@ def _dram_pj_per_bit(designs: Designs, technology: Technology) -> Number:
     if technology.dram_pj_per_bit is not None:
         return technology.dram_pj_per_bit
     depths = designs.ifmap_spad_words, designs.filter_spad_words, designs.psum_spad_words
-    return dram_pj_per_bit(
-        technology.dram_technology, lambda: load_pe_model("int16").predict(*depths).mac_pj
-    )
+    return dram_pj_per_bit(technology.dram_technology, lambda: load_pe_model("int16").predict(*depths).mac_pj)

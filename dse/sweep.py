@@ -55,9 +55,7 @@ class RunSummary:
     resumed: bool
 
 
-def sweep(
-    study: Study, out: Path, jobs: int, fresh: bool, progress: Callable[[Progress], None]
-) -> RunSummary:
+def sweep(study: Study, out: Path, jobs: int, fresh: bool, progress: Callable[[Progress], None]) -> RunSummary:
     """Evaluate every design of the study on every workload into the run directory `out`.
 
     Raises InputError when `out` holds a run of another configuration, version or PE library.

@@ -61,9 +61,7 @@ class HeldoutError:
 def read_points(path: Path) -> tuple[dict[str, str], ...]:
     """Rows of a file of synthesized points. Raises RunError when it is missing, empty or lacks a column."""
     if not path.is_file():
-        raise RunError(
-            f"{path} is missing: run `dse characterize {path.parent.name}` to synthesize its points"
-        )
+        raise RunError(f"{path} is missing: run `dse characterize {path.parent.name}` to synthesize its points")
     with path.open(encoding="utf-8", newline="") as file:
         rows = tuple(csv.DictReader(line for line in file if not line.startswith("#")))
     if not rows:
@@ -97,13 +95,9 @@ def heldout_pairs(name: str, library: Path = PE_LIBRARY) -> dict[str, Pairs]:
     predicted = model.parts(*depths)
     for whole, parts in SUMS.items():
         predicted[whole] = np.sum(np.broadcast_arrays(*(predicted[part] for part in parts)), axis=0)
-    predicted["min_period_ns"] = np.max(
-        np.broadcast_arrays(*(predicted[part] for part in PERIOD_PARTS)), axis=0
-    )
+    predicted["min_period_ns"] = np.max(np.broadcast_arrays(*(predicted[part] for part in PERIOD_PARTS)), axis=0)
     return {
-        quantity: Pairs(
-            name, quantity, column(rows, quantity), np.broadcast_to(predicted[quantity], len(rows))
-        )
+        quantity: Pairs(name, quantity, column(rows, quantity), np.broadcast_to(predicted[quantity], len(rows)))
         for quantity in QUANTITIES
     }
 
@@ -113,7 +107,5 @@ def heldout_errors(name: str, library: Path = PE_LIBRARY) -> tuple[HeldoutError,
     rows = []
     for pairs in heldout_pairs(name, library).values():
         errors = np.abs(pairs.errors_percent)
-        rows.append(
-            HeldoutError(name, pairs.quantity, float(errors.mean()), float(errors.max()), errors.size)
-        )
+        rows.append(HeldoutError(name, pairs.quantity, float(errors.mean()), float(errors.max()), errors.size))
     return tuple(rows)

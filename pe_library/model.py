@@ -248,9 +248,7 @@ def load_pe_type(name: str, library: Path = PE_LIBRARY) -> PEType:
         "must be a positive integer or null",
         "max_reduction_length" in content and (longest is None or _is_positive(longest)),
     )
-    broken = [
-        Problem(f"{path}: {key}", rule, content.get(key)) for key, (rule, ok) in rules.items() if not ok
-    ]
+    broken = [Problem(f"{path}: {key}", rule, content.get(key)) for key, (rule, ok) in rules.items() if not ok]
     if broken:
         raise InputError(broken)
     return PEType(**{key: content[key] for key in (*text, *bits)}, max_reduction_length=longest)

@@ -17,13 +17,13 @@ from click.testing import CliRunner, Result
 
 import dse.config
 from cli import cli
+from dse.config.reference import json_schema, key_table
 from dse.dataflow import list_dataflows
 from dse.errors import InputError, Problem, RunError
 from dse.metrics import CYCLE_PARTS, METRICS
 from dse.points import SCHEMA
-from dse.terminal.progress import show_progress
-from dse.config.reference import json_schema, key_table
 from dse.sweep import Progress
+from dse.terminal.progress import show_progress
 from pe_library.model import list_pe_types
 from workloads.loader import list_workloads, load_workload
 

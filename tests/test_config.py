@@ -16,15 +16,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dse.config import Study, load_study
+from dse.config.fields import LIMITS
+from dse.config.options import load_counts, load_design
+from dse.config.reference import json_schema, key_table
+from dse.config.schema import ConfigModel, Space, TechnologyModel
+from dse.config.yaml_source import read_yaml
 from dse.errors import InputError
 from dse.metrics import METRICS
-from dse.config.options import load_counts, load_design
-from dse.config.schema import ConfigModel, Space, TechnologyModel
-from dse.config.reference import json_schema, key_table
-from dse.config.fields import LIMITS
 from dse.space import MAX_CLOCK, NUMERIC_AXES, SPACE_AXES
 from dse.technology import Technology
-from dse.config.yaml_source import read_yaml
 from pe_library.memory.noc import NocParameters
 from pe_library.model import list_pe_types
 

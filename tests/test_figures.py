@@ -11,15 +11,15 @@ import pytest
 from matplotlib.text import Text
 from PIL import Image
 
-from dse import figures
+from dse.report import figures
 from dse.errors import InputError
-from dse.figures import SkipFigureError, list_figures, load_figure, save
-from dse.figures._style import DOUBLE_IN, SINGLE_IN, STYLE, type_style
-from dse.figures.scatter import View, draw_pair
-from dse.gains import GAIN_METRICS, fronts
 from dse.metrics import METRICS
-from dse.run import open_run
-from dse.usable import load_points
+from dse.report.figures import SkipFigureError, list_figures, load_figure, save
+from dse.report.figures._style import DOUBLE_IN, SINGLE_IN, STYLE, type_style
+from dse.report.figures.scatter import View, draw_pair
+from dse.report.gains import GAIN_METRICS, fronts
+from dse.report.run import open_run
+from dse.report.usable import load_points
 from pe_library.model import list_pe_types
 from tests.synthetic_run import SPACE, write_run
 
@@ -48,7 +48,7 @@ def test_every_file_of_the_folder_is_a_figure():
     files = {path.stem for path in Path(figures.__file__).parent.glob("[!_]*.py")}
     assert set(list_figures()) == files
     for name in files:
-        module = importlib.import_module(f"dse.figures.{name}")
+        module = importlib.import_module(f"dse.report.figures.{name}")
         assert module.CAPTION.endswith(".")
         assert isinstance(module.ORDER, int)
 

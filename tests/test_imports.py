@@ -25,7 +25,7 @@ ALLOWED = {
     "dse": ("dse", "pe_library", "workloads"),
     "pe_library": ("pe_library", "dse.errors"),
     "workloads": ("workloads", "dse.errors"),
-    "characterization": ("characterization", "pe_library", "dse.errors", "dse.tables"),
+    "characterization": ("characterization", "pe_library", "dse.errors", "dse.report.tables"),
     "cli": ("dse",),
 }
 # What one evaluation may stand on: nothing that reads configs, writes runs or draws.

@@ -14,9 +14,7 @@ from dse.pareto import non_dominated
 def by_definition(points, maximize):
     """The definition, pair by pair."""
     signed = [[-value if up else value for value, up in zip(point, maximize, strict=True)] for point in points]
-    dominated = [
-        any(all(x <= y for x, y in zip(a, b, strict=True)) and a != b for a in signed) for b in signed
-    ]
+    dominated = [any(all(x <= y for x, y in zip(a, b, strict=True)) and a != b for a in signed) for b in signed]
     return ~np.array(dominated, bool)
 
 

@@ -14,16 +14,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dse.breakdowns import breakdowns
-from dse.causes import DESIGN_PARTS, area_factors, design_causes, mean_causes, pe_causes
 from dse.errors import InputError, RunError
-from dse.gains import GAIN_METRICS, MEAN, gains, gains_by_network, geometric_mean, spreads
 from dse.metrics import ENERGY_PARTS, METRICS
 from dse.pareto import non_dominated
-from dse.report import pareto, report
-from dse.run import open_run
-from dse.tables import Table, short, to_csv, to_markdown, to_terminal
-from dse.usable import load_points
+from dse.report.breakdowns import breakdowns
+from dse.report.causes import DESIGN_PARTS, area_factors, design_causes, mean_causes, pe_causes
+from dse.report.full import pareto, report
+from dse.report.gains import GAIN_METRICS, MEAN, gains, gains_by_network, geometric_mean, spreads
+from dse.report.run import open_run
+from dse.report.tables import Table, short, to_csv, to_markdown, to_terminal
+from dse.report.usable import load_points
 from tests.synthetic_run import SPACE, point, write_points, write_run
 
 PAIR = ("perf_per_area", "energy")
@@ -37,11 +37,12 @@ def run(tmp_path_factory):
 @pytest.fixture
 def undrawn(monkeypatch):
     """Leave the drawing out where a test is about numbers."""
+
     def save(draw, stem, provenance):
         draw()  # raises SkipFigureError as ever
         return stem.with_suffix(".png"), stem.with_suffix(".pdf")
 
-    monkeypatch.setattr("dse.figures.save", save)
+    monkeypatch.setattr("dse.report.figures.save", save)
 
 
 def hand_made(path, rows, constraints=None):

@@ -64,12 +64,12 @@ class Layer:
             raise InputError(problems)
 
     @property
-    def E(self) -> int:  # noqa: N802
+    def E(self) -> int:
         """Ofmap height: floor((H + 2 padding - dilation (R - 1) - 1) / stride) + 1."""
         return (self.H + 2 * self.padding - self.dilation * (self.R - 1) - 1) // self.stride + 1
 
     @property
-    def F(self) -> int:  # noqa: N802
+    def F(self) -> int:
         """Ofmap width: floor((W + 2 padding - dilation (S - 1) - 1) / stride) + 1."""
         return (self.W + 2 * self.padding - self.dilation * (self.S - 1) - 1) // self.stride + 1
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from dse.dataflow import list_dataflows, load_dataflow
 from dse.metrics import METRICS
-from dse.tables import Table
+from dse.report.tables import Table
 from pe_library.model import list_pe_types, load_pe_type
 from workloads.loader import list_workloads, load_workload
 

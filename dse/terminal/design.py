@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import dse
-from dse.breakdown import evaluate_design
 from dse.config import workload_sha256
 from dse.dataflow import load_dataflow
+from dse.layers import evaluate_design
 from dse.metrics import AREA_PARTS, CYCLE_PARTS, ENERGY_PARTS, METRICS
+from dse.report.tables import WIDTH, Table, short, to_csv, to_terminal
 from dse.space import NUMERIC_AXES, Designs
-from dse.tables import WIDTH, Table, short, to_csv, to_terminal
 from dse.technology import Technology
 from pe_library.model import load_pe_model, load_pe_type
 from workloads.layer import Workload

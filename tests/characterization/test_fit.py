@@ -98,9 +98,7 @@ def test_a_product_of_two_depths_selects_interactions():
 
 def test_a_mux_tree_delay_selects_the_logarithm():
     depths = random_depths(4)
-    result = fit.fit_part(
-        "period_filter_ns", depths, RANGES, 0.3 + 0.05 * np.log2(depths["filter_spad_words"])
-    )
+    result = fit.fit_part("period_filter_ns", depths, RANGES, 0.3 + 0.05 * np.log2(depths["filter_spad_words"]))
     assert result["features"] == [["filter_spad_words", "log2"]]
     assert result["degree"] == 1
 

@@ -55,9 +55,7 @@ def simulate(layer: Layer, batch: int, mapping: dict[str, int]) -> Counter[str]:
                             ifmap_words = len(ifmaps) * len(channels) * rows * cols
                             count["glb_ifmap_reads"] += ifmap_words
                             pe_rows = layer.R * len(strip)  # each PE of a set reads one ifmap row per filter row
-                            count["spad_ifmap_writes"] += (
-                                len(ifmaps) * len(channels) * pe_rows * cols * used_sets
-                            )
+                            count["spad_ifmap_writes"] += len(ifmaps) * len(channels) * pe_rows * cols * used_sets
                             outputs = len(ifmaps) * len(filters) * len(strip) * layer.F
                             count["glb_psum_writes"] += outputs
                             count["psum_hand_overs"] += outputs * layer.R * used_channels

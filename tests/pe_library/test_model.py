@@ -36,10 +36,7 @@ words = st.integers(1, 2000)
 def full_range(name: str) -> list[np.ndarray]:
     """An open mesh over the characterized range: every depth of the small spads, many of the filter spad."""
     steps = {"filter_spad_words": 4}
-    axes = [
-        np.arange(low, high + 1, steps.get(depth, 1))
-        for depth, (low, high) in load_pe_model(name).ranges.items()
-    ]
+    axes = [np.arange(low, high + 1, steps.get(depth, 1)) for depth, (low, high) in load_pe_model(name).ranges.items()]
     return list(np.ix_(*axes))
 
 
@@ -68,9 +65,7 @@ def test_held_out_synthesis_is_predicted_within_the_promised_error(name, quantit
 @every_type
 def test_no_held_out_point_was_used_to_fit(name):
     def depths(file: str) -> set[tuple[str, ...]]:
-        return {
-            tuple(row[depth] for depth in INPUTS) for row in read_points(PE_LIBRARY / name / f"{file}.csv")
-        }
+        return {tuple(row[depth] for depth in INPUTS) for row in read_points(PE_LIBRARY / name / f"{file}.csv")}
 
     assert not depths("heldout") & depths("synthesis")
 
@@ -123,8 +118,7 @@ def test_outside_the_characterized_range_is_flagged_and_still_finite(ifmap, filt
     model = load_pe_model("int8")
     prediction = model.predict(ifmap, filter_, psum)
     inside = all(
-        low <= depth <= high
-        for depth, (low, high) in zip((ifmap, filter_, psum), model.ranges.values(), strict=True)
+        low <= depth <= high for depth, (low, high) in zip((ifmap, filter_, psum), model.ranges.values(), strict=True)
     )
     assert bool(prediction.in_range) == inside
     assert all(np.isfinite(getattr(prediction, field.name)) for field in dataclasses.fields(prediction))
@@ -219,9 +213,7 @@ def test_held_out_pairs_hold_the_measured_points_and_their_predictions(name):
     np.testing.assert_allclose(pairs["area_um2"].predicted, prediction.area_um2, rtol=1e-12)
     run = sum(
         getattr(prediction, part)
-        for part in itertools.filterfalse(
-            lambda part: part in ("ifmap_write_pj", "filter_write_pj"), ENERGY_PARTS
-        )
+        for part in itertools.filterfalse(lambda part: part in ("ifmap_write_pj", "filter_write_pj"), ENERGY_PARTS)
     )
     np.testing.assert_allclose(pairs["run_pj"].predicted, np.broadcast_to(run, len(points)), rtol=1e-12)
 

@@ -36,9 +36,7 @@ def evaluate_design(
     bench = Bench.of(designs, technology)
     whole = evaluate(designs, [workload], technology, objective, pins)[0]
     totals = {**_axes(designs, workload), **_outcome(whole), **_metrics(whole.totals, int(whole.reason) == 0)}
-    results = {
-        layer.shape: evaluate_layer(bench, layer, objective, pins) for layer in workload.unique_layers()
-    }
+    results = {layer.shape: evaluate_layer(bench, layer, objective, pins) for layer in workload.unique_layers()}
     rows = []
     for layer in workload.layers:
         result = results[layer.shape]

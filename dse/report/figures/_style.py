@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from dse.usable import pe_label
+from dse.report.usable import pe_label
 from pe_library.model import list_pe_types, load_pe_type
 
 Share = bool | Literal["none", "all", "row", "col"]
@@ -100,17 +100,13 @@ def grid(
     return figure, axes[:panels]
 
 
-def type_legend(
-    figure: Figure, pe_types: Sequence[str], extra: Sequence[Line2D] = (), *, lines: bool = True
-) -> None:
+def type_legend(figure: Figure, pe_types: Sequence[str], extra: Sequence[Line2D] = (), *, lines: bool = True) -> None:
     """One legend of PE types for the whole figure, above the panels."""
     handles: list[Artist] = []
     for name in pe_types:
         style = type_style(name)
         line = "-" if lines else "none"
-        handles.append(
-            Line2D([], [], color=style.color, marker=style.marker, ms=4, mew=0, ls=line, label=style.label)
-        )
+        handles.append(Line2D([], [], color=style.color, marker=style.marker, ms=4, mew=0, ls=line, label=style.label))
     legend_above(figure, [*handles, *extra], 1.6)
 
 

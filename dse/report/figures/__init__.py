@@ -1,8 +1,8 @@
 """The figures of a report, one file each, found by file name: adding a figure is adding a file.
 
-A figure is a module `dse/figures/<name>.py` (no leading underscore) with `CAPTION: str`, `ORDER: int` (place in the
-report) and `draw(run, points) -> matplotlib.figure.Figure`, which raises `SkipFigureError` when there is nothing to
-draw. `points` holds the metrics of `dse.gains.GAIN_METRICS`. docs/figures.md has a recipe.
+A figure is a module `dse/report/figures/<name>.py` (no leading underscore) with `CAPTION: str`, `ORDER: int` (place in
+the report) and `draw(run, points) -> matplotlib.figure.Figure`, which raises `SkipFigureError` when there is nothing to
+draw. `points` holds the metrics of `dse.report.gains.GAIN_METRICS`. docs/figures.md has a recipe.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from dse.errors import InputError, Problem, did_you_mean
-from dse.run import Run
-from dse.usable import Points
+from dse.report.run import Run
+from dse.report.usable import Points
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,7 +54,7 @@ def save(draw: Callable[[], Figure], stem: Path, provenance: str) -> tuple[Path,
     """Draw in the common style and write `<stem>.png` (300 dpi) and `<stem>.pdf`: same input, same bytes."""
     import matplotlib
 
-    from dse.figures._style import STYLE
+    from dse.report.figures._style import STYLE
 
     png, pdf = stem.with_name(stem.name + ".png"), stem.with_name(stem.name + ".pdf")
     png.parent.mkdir(parents=True, exist_ok=True)

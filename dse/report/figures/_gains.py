@@ -9,11 +9,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dse.figures import SkipFigureError
-from dse.figures._style import BAND, DOUBLE_IN, GREY, grid, plain_log_ticks, type_legend, type_style
-from dse.gains import GAIN_METRICS, MEAN, gains
 from dse.metrics import METRICS
-from dse.usable import Points, clock_label
+from dse.report.figures import SkipFigureError
+from dse.report.figures._style import BAND, DOUBLE_IN, GREY, grid, plain_log_ticks, type_legend, type_style
+from dse.report.gains import GAIN_METRICS, MEAN, gains
+from dse.report.usable import Points, clock_label
 
 Row = dict[str, Any]
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dse.errors import RunError
 from dse.metrics import METRICS
 from dse.pareto import non_dominated
-from dse.run import Run
+from dse.report.run import Run
 from pe_library.model import list_pe_types, load_pe_type
 
 IntArray = NDArray[np.int64]

@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dse.errors import RunError
-from dse.figures import SkipFigureError
-from dse.figures._style import BAND, DOUBLE_IN, GREY, plain_log_ticks, type_legend, type_style
-from dse.run import Run
-from dse.usable import Points
+from dse.report.figures import SkipFigureError
+from dse.report.figures._style import BAND, DOUBLE_IN, GREY, plain_log_ticks, type_legend, type_style
+from dse.report.run import Run
+from dse.report.usable import Points
 from pe_library.heldout import Pairs, heldout_pairs
 from pe_library.model import FloatArray, list_pe_types
 

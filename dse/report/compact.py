@@ -6,10 +6,10 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from dse.gains import BASELINES, MEAN
 from dse.metrics import METRICS
-from dse.tables import WIDTH, Table, short
-from dse.usable import clock_label, pe_label
+from dse.report.gains import BASELINES, MEAN
+from dse.report.tables import WIDTH, Table, short
+from dse.report.usable import clock_label, pe_label
 
 Row = Mapping[str, Any]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from dse.figures._gains import draw_gains
-from dse.run import Run
-from dse.usable import Points
+from dse.report.figures._gains import draw_gains
+from dse.report.run import Run
+from dse.report.usable import Points
 
 ORDER = 3
 CAPTION = (

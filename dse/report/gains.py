@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.metrics import METRICS
-from dse.run import Run
-from dse.usable import KEYS, Points, better_by, pe_label
+from dse.report.run import Run
+from dse.report.usable import KEYS, Points, better_by, pe_label
 
 IntArray = NDArray[np.int64]
 Row = dict[str, Any]

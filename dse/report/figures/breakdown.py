@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from dse.breakdowns import breakdowns
-from dse.figures._style import DOUBLE_IN, PART_COLORS, SINGLE_IN, legend_above, type_style
-from dse.run import Run
-from dse.usable import MAX, Points
+from dse.report.breakdowns import breakdowns
+from dse.report.figures._style import DOUBLE_IN, PART_COLORS, SINGLE_IN, legend_above, type_style
+from dse.report.run import Run
+from dse.report.usable import MAX, Points
 
 Row = dict[str, Any]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dse.causes import DESIGN_PARTS, design_area_parts
-from dse.gains import best_positions
 from dse.metrics import ENERGY_PARTS
-from dse.run import Run
-from dse.usable import Points
+from dse.report.causes import DESIGN_PARTS, design_area_parts
+from dse.report.gains import best_positions
+from dse.report.run import Run
+from dse.report.usable import Points
 
 Row = dict[str, Any]
 
@@ -28,6 +28,8 @@ def _breakdown(labels: Sequence[str], design: Row) -> Row:
     row |= {"rows": design["rows"], "cols": design["cols"]}
     area = design_area_parts(design)
     row |= {f"area_{part}_mm2": area[part] for part in DESIGN_PARTS} | {"area_mm2": design["area_mm2"]}
-    return row | {f"energy_{part}_mj": design[f"energy_{part}_mj"] for part in ENERGY_PARTS} | {
-        "energy_mj": design["energy_mj"]
-    }
+    return (
+        row
+        | {f"energy_{part}_mj": design[f"energy_{part}_mj"] for part in ENERGY_PARTS}
+        | {"energy_mj": design["energy_mj"]}
+    )

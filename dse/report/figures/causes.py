@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from dse.causes import design_causes
-from dse.figures import SkipFigureError
-from dse.figures._style import DOUBLE_IN, GREY, PART_COLORS, legend_above, plain_log_ticks
-from dse.run import Run
-from dse.usable import Points, clock_label, pe_label
+from dse.report.causes import design_causes
+from dse.report.figures import SkipFigureError
+from dse.report.figures._style import DOUBLE_IN, GREY, PART_COLORS, legend_above, plain_log_ticks
+from dse.report.run import Run
+from dse.report.usable import Points, clock_label, pe_label
 
 Row = dict[str, Any]
 

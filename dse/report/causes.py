@@ -25,10 +25,10 @@ from typing import Any
 
 import numpy as np
 
-from dse.gains import MEAN, best_positions, geometric_mean
 from dse.metrics import CYCLE_PARTS, METRICS
-from dse.run import Run
-from dse.usable import Points
+from dse.report.gains import MEAN, best_positions, geometric_mean
+from dse.report.run import Run
+from dse.report.usable import Points
 from pe_library.model import list_pe_types, load_pe_model
 
 Row = dict[str, Any]
@@ -106,9 +106,7 @@ def mean_causes(rows: Sequence[Row]) -> list[Row]:
     return means
 
 
-def _exchanged(
-    run: Run, points: Points, wanted: Sequence[tuple[tuple[str, ...], int]]
-) -> dict[tuple[str, ...], int]:
+def _exchanged(run: Run, points: Points, wanted: Sequence[tuple[tuple[str, ...], int]]) -> dict[tuple[str, ...], int]:
     """Position of each INT16 design with its PE type exchanged, where it is usable.
 
     A design id is the flat index in the space with the PE type slowest, so ids of exchanged designs are offsets.

@@ -12,11 +12,20 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from dse.figures._style import DOUBLE_IN, GREY, SINGLE_IN, TypeStyle, grid, plain_log_ticks, type_legend, type_style
-from dse.gains import fronts
 from dse.metrics import METRICS
-from dse.run import Run
-from dse.usable import Points
+from dse.report.figures._style import (
+    DOUBLE_IN,
+    GREY,
+    SINGLE_IN,
+    TypeStyle,
+    grid,
+    plain_log_ticks,
+    type_legend,
+    type_style,
+)
+from dse.report.gains import fronts
+from dse.report.run import Run
+from dse.report.usable import Points
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

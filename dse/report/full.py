@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import dse
-from dse import figures
-from dse.breakdowns import breakdowns
-from dse.causes import design_causes, mean_causes, pe_causes
 from dse.errors import RunError
-from dse.fronts import ParetoReport, best_table, front_table, missing_baselines, pareto
-from dse.gains import BASELINES, GAIN_METRICS, gains, gains_by_network, spreads
 from dse.metrics import METRICS
-from dse.run import Run
-from dse.tables import Table, to_csv, to_markdown, write
-from dse.usable import Points, clock_label, load_points
+from dse.report import figures
+from dse.report.breakdowns import breakdowns
+from dse.report.causes import design_causes, mean_causes, pe_causes
+from dse.report.fronts import ParetoReport, best_table, front_table, missing_baselines, pareto
+from dse.report.gains import BASELINES, GAIN_METRICS, gains, gains_by_network, spreads
+from dse.report.run import Run
+from dse.report.tables import Table, to_csv, to_markdown, write
+from dse.report.usable import Points, clock_label, load_points
 from pe_library.heldout import heldout_errors
 from pe_library.model import list_pe_types
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from dse.compact import compact, legend, mean_gains, thinned, varying
 from dse.errors import InputError, Problem, did_you_mean
-from dse.gains import BASELINES, best_positions, describe, fronts, gains
 from dse.metrics import METRICS
-from dse.run import Run
-from dse.tables import Table, to_csv, to_json, to_terminal, write
-from dse.usable import Points, clock_label, load_points
+from dse.report.compact import compact, legend, mean_gains, thinned, varying
+from dse.report.gains import BASELINES, best_positions, describe, fronts, gains
+from dse.report.run import Run
+from dse.report.tables import Table, to_csv, to_json, to_terminal, write
+from dse.report.usable import Points, clock_label, load_points
 
 Row = dict[str, Any]
 
@@ -85,8 +85,8 @@ def pareto(run: Run, metrics: Sequence[str], out_dir: Path | None = None) -> Par
     One metric alone is paired with energy, energy with perf_per_area. Raises InputError for an unknown metric,
     RunError when the run has no usable point.
     """
-    from dse.figures import save
-    from dse.figures.scatter import draw_pair
+    from dse.report.figures import save
+    from dse.report.figures.scatter import draw_pair
 
     names, out = pair(metrics), run.path if out_dir is None else out_dir
     points = load_points(run, names)
