@@ -111,8 +111,12 @@ def _psum_bits(pe_type: str) -> int:
 
 
 def _span(rows: Iterable[Row], column: str) -> str:
-    values = [row[column] for row in rows]
-    return f"{min(values):.3g}x to {max(values):.3g}x"
+    low, *_, high = sorted(row[column] for row in rows)
+    return f"{_times(low)} to {_times(high)}"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:,.0f}x" if ratio >= 100 else f"{ratio:.3g}x"
 
 
 def _causes(run: Run, points: Points) -> str:
