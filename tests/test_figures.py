@@ -11,9 +11,9 @@ import pytest
 from matplotlib.text import Text
 from PIL import Image
 
-from dse.report import figures
 from dse.errors import InputError
 from dse.metrics import METRICS
+from dse.report import figures
 from dse.report.figures import SkipFigureError, list_figures, load_figure, save
 from dse.report.figures._style import DOUBLE_IN, SINGLE_IN, STYLE, type_style
 from dse.report.figures.scatter import View, draw_pair
