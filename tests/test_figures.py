@@ -54,7 +54,7 @@ def test_every_file_of_the_folder_is_a_figure():
 
 
 def test_the_recipe_in_the_docs_makes_a_figure(run):
-    docs = Path(figures.__file__).parents[2] / "docs" / "figures.md"
+    docs = Path(__file__).parents[1] / "docs" / "figures.md"
     recipe = docs.read_text().split("```python\n")[1].split("```")[0]
     module: dict[str, object] = {}
     exec(recipe, module)
