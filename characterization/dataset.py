@@ -1,4 +1,4 @@
-"""The shipped tables of measured PEs: which points, how they are measured, written and checked.
+"""The tables of measured PEs: which points, how they are measured, written, and compared with what is shipped.
 
 Per PE type `synthesis.csv` holds 20 points of a scrambled Sobol sequence over the characterized range (role `fit`)
 and its 8 corners (role `corner`); `heldout.csv` holds 8 points of another sequence. All types share the points.
@@ -62,9 +62,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A freshly measured row beside the shipped one, as text: (column, shipped, measured) where they differ."""
+    """A freshly measured row, and where it differs from the shipped one: (column, shipped, measured) as text."""
 
     point: Point
+    measured: Texts
     differences: tuple[tuple[str, str, str], ...]
 
     @property
@@ -95,11 +96,11 @@ def _sobol(count: int, seed: int) -> list[Depths]:
 def characterize(
     pe_types: Sequence[str], points: int | None, jobs: int, liberty: Path | None, progress: Progress
 ) -> tuple[Comparison, ...]:
-    """Measure PEs with `jobs` processes and compare them with the shipped rows.
+    """Measure PEs with `jobs` processes and compare them with the shipped rows, which stay as they are.
 
-    With `points` the first so many shipped rows of each type are measured again and nothing is written. Without,
-    all points are measured, and `synthesis.csv` and `heldout.csv` are written when a type is complete; an
-    interrupted run goes on where it stopped. Raises RunError if a tool, the library or a shipped row is missing.
+    With `points` the first so many shipped rows of each type are measured again. Without, all points of `plan` are,
+    in its order; an interrupted run goes on where it stopped. Raises RunError if a tool, the library or a shipped row
+    is missing.
     """
     path = resolve_liberty(liberty)
     load_library(path)  # read once, before several processes want it
@@ -116,11 +117,7 @@ def characterize(
         rows[point] = row
         _remember(stores[point.pe_type], point, row)
         progress(len(rows), len(todo), f"{point.pe_type} {'/'.join(map(str, point.depths))} words")
-    compared = tuple(_compare(point, rows[point]) for point in todo)
-    if points is None:
-        for pe_type in pe_types:
-            _write(pe_type, [rows[point] for point in todo if point.pe_type == pe_type])
-    return compared
+    return tuple(_compare(point, rows[point]) for point in todo)
 
 
 def _measure_all(points: Sequence[Point], jobs: int, liberty: Path) -> Iterator[tuple[Point, Texts]]:
@@ -129,11 +126,13 @@ def _measure_all(points: Sequence[Point], jobs: int, liberty: Path) -> Iterator[
         for point in points:
             yield point, _measure(point, liberty)
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+    try:
         running = {pool.submit(_measure, point, liberty): point for point in points}
         for future in as_completed(running):
             yield running[future], future.result()
+    finally:  # not `with`: after an error or an interrupt that would measure all that still waits
+        pool.shutdown(cancel_futures=True)
 
 
 def _measure(point: Point, liberty: Path) -> Texts:
@@ -172,26 +171,25 @@ def _depths(row: Texts) -> Depths:
 def _compare(point: Point, measured: Texts) -> Comparison:
     shipped = next((row for row in _shipped(point.pe_type, point.role) if _depths(row) == point.depths), {})
     pairs = [(name, shipped.get(name, ""), measured[name]) for name in COLUMNS]
-    return Comparison(point, tuple(pair for pair in pairs if pair[1] != pair[2]))
+    return Comparison(point, measured, tuple(pair for pair in pairs if pair[1] != pair[2]))
 
 
-def _write(pe_type: str, rows: Sequence[Texts]) -> None:
+def write_tables(rows: Sequence[Texts], folder: Path) -> None:
+    """Write the rows of one PE type to `synthesis.csv` and `heldout.csv` in `folder`."""
     for file in dict.fromkeys(FILES.values()):
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(row for row in rows if FILES[row["role"]] == file)
-        target = ROOT / "pe_library" / pe_type / file
-        draft = target.with_suffix(".tmp")
-        draft.write_text(text.getvalue(), encoding="utf-8")
-        os.replace(draft, target)
+        (folder / file).write_text(text.getvalue(), encoding="utf-8", newline="\n")
 
 
 def _store(pe_type: str, liberty: Path) -> Path:
     """Folder where measured points wait until their type is complete; its name changes with all they depend on."""
     sources = [ROOT / "characterization" / f"{name}.py" for name in FLOW]
-    model = ROOT / "pe_library" / pe_type / "mac.py"
-    fixed = [rtl_sha256(pe_type), sha256_of(model, *sources), load_library(liberty).sha256, yosys_version()]
+    library = ROOT / "pe_library"
+    sources += [library / "codes.py", library / pe_type / "mac.py", library / pe_type / "pe.yaml"]
+    fixed = [rtl_sha256(pe_type), sha256_of(*sources), load_library(liberty).sha256, yosys_version()]
     key = hashlib.sha256(" ".join(fixed).encode()).hexdigest()
     folder = cache_dir() / "points" / f"{pe_type}-{key[:32]}"
     folder.mkdir(parents=True, exist_ok=True)

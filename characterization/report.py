@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from characterization.dataset import Comparison, characterize
-from characterization.fit import write_pe_model
 from characterization.measure import measure_point
+from characterization.publish import prepare, publish
 from dse.report.tables import Table
 from pe_library.heldout import QUANTITIES, SUMS, WHOLES, heldout_errors
-from pe_library.model import INPUTS, PERIOD_PARTS, PEModel, load_pe_model
+from pe_library.model import INPUTS, PE_LIBRARY, PERIOD_PARTS, PEModel, load_pe_model
 
 
 def characterization_tables(
@@ -21,16 +21,20 @@ def characterization_tables(
     points: int | None,
     depths: Mapping[str, int] | None,
     liberty: Path | None,
+    out: Path | None,
     jobs: int,
     say: Callable[[str], None],
 ) -> tuple[list[Table], str]:
     """What `dse characterize` prints, and what failed ("" if nothing).
 
-    With `depths` one point per PE type; with `points` so many shipped points again; else everything, which replaces
-    the shipped points and models. `say` is told of progress.
+    With `depths` one point per PE type; with `points` so many shipped points again; else everything, and points and
+    models are written to `out`, or replace the shipped ones. `say` is told of progress.
     """
     if depths is not None:
-        return [point_table(name, depths, liberty) for name in pe_types], ""
+        return [point_table(name, depths, liberty, say) for name in pe_types], ""
+    library = out or PE_LIBRARY
+    if points is None:
+        prepare(library, pe_types)
     compared = characterize(
         pe_types, points, jobs, liberty, lambda done, total, what: say(f"{done} of {total}: {what}")
     )
@@ -39,16 +43,22 @@ def characterization_tables(
         failure = f"{different} of {len(compared)} points differ from what is shipped" if different else ""
         return [repeat_table(compared)], failure
     for name in pe_types:
-        say(f"wrote {write_pe_model(name)}")
-    return [heldout_table(pe_types)], ""
+        say(f"wrote {publish(name, [one.measured for one in compared if one.point.pe_type == name], library)}")
+    return [heldout_table(pe_types, library)], ""
 
 
-def point_table(pe_type: str, depths: Mapping[str, int], liberty: Path | None) -> Table:
+def point_table(
+    pe_type: str, depths: Mapping[str, int], liberty: Path | None, say: Callable[[str], None] = lambda text: None
+) -> Table:
     """Synthesize one PE of the given spad depths and put measured beside predicted; writes nothing.
 
-    Raises RunError when a tool, the library or the model is missing.
+    Raises RunError when a tool, the library or the model is missing, InputError when a spad is too small to measure.
     """
     model = load_pe_model(pe_type)  # before minutes of synthesis
+    outside = [
+        f"{name} {low} to {high}" for name, (low, high) in model.ranges.items() if not low <= depths[name] <= high
+    ]
+    say(f"{pe_type}: synthesizing and simulating one PE")
     measured = measure_point(pe_type, **depths, liberty=liberty)
     predicted = _predicted(model, depths)
     rows = [
@@ -62,7 +72,8 @@ def point_table(pe_type: str, depths: Mapping[str, int], liberty: Path | None) -
     ]
     title = f"{pe_type} at {', '.join(f'{name} {words}' for name, words in depths.items())}"
     shipped = "" if liberty is None else " from the shipped cell library, not from yours"
-    return Table.of(pe_type, title, rows, f"predicted: the shipped model{shipped}; unit: end of each name")
+    beyond = f"; an extrapolation, as the model was fitted to {', '.join(outside)}" if outside else ""
+    return Table.of(pe_type, title, rows, f"predicted: the shipped model{shipped}{beyond}; unit: end of each name")
 
 
 def repeat_table(compared: Sequence[Comparison]) -> Table:
@@ -80,8 +91,8 @@ def repeat_table(compared: Sequence[Comparison]) -> Table:
     return Table.of("repeated", "Shipped points measured again", rows)
 
 
-def heldout_table(pe_types: Sequence[str]) -> Table:
-    """Errors of the models at the held-out points, for the quantities that are measured as a whole."""
+def heldout_table(pe_types: Sequence[str], library: Path = PE_LIBRARY) -> Table:
+    """Errors of the models in `library` at its held-out points, for the quantities that are measured as a whole."""
     rows: list[dict[str, Any]] = [
         {
             "pe_type": error.pe_type,
@@ -91,7 +102,7 @@ def heldout_table(pe_types: Sequence[str]) -> Table:
             "points": error.points,
         }
         for pe_type in pe_types
-        for error in heldout_errors(pe_type)
+        for error in heldout_errors(pe_type, library)
         if error.quantity in WHOLES
     ]
     return Table.of("heldout", "Models against held-out synthesis", rows, "mape: mean absolute percentage error")

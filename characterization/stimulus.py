@@ -32,6 +32,7 @@ BLOCK = 16
 # often enough to read every ifmap word.
 WINDOW = 8
 MAX_FILTERS = 16
+SMALLEST = (WINDOW, WINDOW, 2)  # ifmap, filter and psum words that such a loop and the RTL need
 PSUM_PRODUCTS = 64
 ROUNDS = 4
 MAC_CYCLES = 1536

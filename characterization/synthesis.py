@@ -104,8 +104,10 @@ def synthesize_pe(point: PEPoint, liberty: Path, library: Library) -> Netlist:
 def synthesize(part: Part, liberty: Path, library: Library) -> Module:
     """Map one module: its flat netlist as a Yosys JSON module. Cached by everything the result depends on."""
     script = _script(part, library)
+    constraints = f"set_driving_cell {_driving_cell(library)}\nset_load {OUTPUT_LOAD_FF}\n"
     sources = (*part.sources, *part.black_boxes)
-    key = hashlib.sha256(f"{script}{library.sha256}{sha256_of(*sources)}{yosys_version()}".encode()).hexdigest()
+    fixed = (script, constraints, library.sha256, sha256_of(*sources), yosys_version())
+    key = hashlib.sha256("\0".join(fixed).encode()).hexdigest()
     cached = cache_dir() / "netlists" / f"{part.top}-{key[:32]}.json"
     if not cached.exists():
         cached.parent.mkdir(exist_ok=True)
@@ -115,9 +117,7 @@ def synthesize(part: Part, liberty: Path, library: Library) -> Module:
             for source in sources:
                 shutil.copy(source, folder / source.name)
             _link_file(liberty, folder / "cells.lib")
-            (folder / "abc.constr").write_text(
-                f"set_driving_cell {_driving_cell(library)}\nset_load {OUTPUT_LOAD_FF}\n"
-            )
+            (folder / "abc.constr").write_text(constraints)
             (folder / "synthesis.ys").write_text(script)
             run_yosys(["-q", "-s", "synthesis.ys"], folder)
             whole = json.loads((folder / "netlist.json").read_text(encoding="utf-8"))

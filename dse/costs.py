@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from dse.traffic import FEASIBLE, OperandBits, Traffic, first_of
 from pe_library.memory.dram import dram_pj_per_bit
 from pe_library.memory.glb import SramPrediction, load_glb_model
 from pe_library.memory.noc import NocPrediction, noc
-from pe_library.model import PEPrediction, load_pe_model, load_pe_type
+from pe_library.model import INPUTS, PEPrediction, load_pe_model, load_pe_type
 
 Number = Any  # float or array of any broadcastable shape
 
@@ -131,9 +132,7 @@ def costs(designs: Designs, technology: Technology) -> Costs:
     """Hardware figures of the designs. The clock is the setting, or for `max` the slower of PE and GLB access."""
     pe_type = load_pe_type(designs.pe_type)
     bits = OperandBits(pe_type.activation_bits, pe_type.weight_bits, pe_type.psum_bits)
-    pe = load_pe_model(designs.pe_type).predict(
-        designs.ifmap_spad_words, designs.filter_spad_words, designs.psum_spad_words
-    )
+    pe = _predict_pe(designs)
     word_bits = designs.glb_bytes_per_cycle * 8
     glb = load_glb_model(technology.glb_cell).predict(designs.glb_kib, word_bits)
     network = noc(
@@ -146,7 +145,7 @@ def costs(designs: Designs, technology: Technology) -> Costs:
     leakage_mw = pes * pe.leakage_uw * 1e-3 + glb.leakage_mw + network.leakage_mw
     return Costs(
         bits=bits,
-        reason=first_of((clock_mhz > max_mhz, 1), (~pe.in_range, 2), (~glb.in_range, 3)),
+        reason=first_of((~pe.in_range, 2), (~glb.in_range, 3), (clock_mhz > max_mhz, 1)),
         clock_mhz=clock_mhz,
         pes=pes,
         area_mm2={"pe": pes * pe.area_um2 * 1e-6, "glb": glb.area_mm2, "noc": network.area_mm2},
@@ -160,6 +159,15 @@ def costs(designs: Designs, technology: Technology) -> Costs:
         dram_pj_per_bit=_dram_pj_per_bit(designs, technology),
         energy_scale=technology.energy_scale,
     )
+
+
+def _predict_pe(designs: Designs) -> PEPrediction:
+    """The PE of each design; outside the characterized range, where a polynomial means nothing, that of the edge."""
+    model = load_pe_model(designs.pe_type)
+    depths = {name: getattr(designs, name) for name in INPUTS}
+    nearest = {name: np.clip(words, *model.ranges[name]) for name, words in depths.items()}
+    in_range = reduce(np.logical_and, (nearest[name] == depths[name] for name in INPUTS))
+    return replace(model.predict(**nearest), in_range=in_range)
 
 
 def _dram_pj_per_bit(designs: Designs, technology: Technology) -> Number:

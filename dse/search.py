@@ -55,7 +55,7 @@ def best_mapping(bench: Bench, layer: Layer, objective: str, pins: Pins) -> Mapp
     count = len(next(iter(choices.values())))
     step = max(1, WORKING_SET // max(1, int(np.prod(shape))))
     best_cost: FloatArray = np.full(shape, np.inf)
-    best_index = np.zeros(shape, np.int64)
+    best_index = np.full(shape, count - 1)  # where nothing fits: the smallest mapping
     for low in range(0, count, step):
         choice = {name: values[low : low + step] for name, values in choices.items()}
         mapping = flow.complete(layer, bench.spread, bits, choice, pins)

@@ -95,15 +95,28 @@ def _identity(study: Study) -> dict[str, Any]:
 
 def _check_owner(out: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
     """The finished run in `out` if it is this one; None when there is none yet."""
+    advice = "choose another directory with -o, or replace it with --fresh"
     for path in (out / "run.json", out / "parts" / "plan.json"):
         if path.exists():
-            found = json.loads(path.read_text())
+            found = _read_object(path)
             if any(found.get(key) != value for key, value in identity.items()):
-                raise InputError(Problem(str(out), "holds a run of another config, version or PE library", None,
-                                         "choose another directory with -o, or replace it with --fresh"))  # fmt: skip
-            if path.name == "run.json":
-                return dict(found)
+                raise InputError(Problem(str(out), "holds a run of another config, version or PE library", hint=advice))
+            if path.name == "run.json" and found.get("points") == _rows(out / "points.parquet"):
+                return found
+    foreign = any(path.suffix != ".partial" for path in (out / "parts").glob("*"))
+    if foreign and not (out / "parts" / "plan.json").exists():
+        rule = "holds files that no sweep wrote"  # and that the end of this one would remove
+        raise InputError(Problem(str(out / "parts"), rule, hint="choose another directory with -o"))
     return None
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    """A JSON object, empty where the file is torn."""
+    try:
+        found = json.loads(path.read_text())
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _blocks(study: Study) -> Iterator[Block]:
@@ -115,7 +128,7 @@ def _blocks(study: Study) -> Iterator[Block]:
 def _evaluate_blocks(study: Study, parts: Path, jobs: int, progress: Callable[[int, int], None]) -> bool:
     """Evaluate the blocks whose part is missing; returns whether some were there already."""
     sizes = {index: len(block.design_ids) for index, block in enumerate(_blocks(study))}
-    missing = {index for index in sizes if not _part(parts, index).exists()}
+    missing = {index for index, size in sizes.items() if _rows(_part(parts, index)) != size * len(study.workloads)}
     total = sum(sizes.values())
     done = total - sum(sizes[index] for index in missing)
     progress(done, total)
@@ -149,7 +162,7 @@ def _evaluate_block(study: Study, block: Block, path: Path) -> None:
         points_table(block, workload.name, evaluation)
         for workload, evaluation in zip(study.workloads, evaluations, strict=True)
     )
-    partial = path.with_suffix(".partial")
+    partial = path.with_suffix(f".{os.getpid()}.partial")  # another process may write the same part
     pq.write_table(table, partial, compression="zstd")
     os.replace(partial, path)
 
@@ -158,9 +171,17 @@ def _part(parts: Path, index: int) -> Path:
     return parts / f"{index:06d}.parquet"
 
 
+def _rows(path: Path) -> int:
+    """Number of rows of a Parquet file, 0 where it is missing or torn."""
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (OSError, pa.ArrowException):
+        return 0
+
+
 def _merge(study: Study, parts: Path, out: Path, identity: dict[str, Any]) -> tuple[int, int]:
     """All parts, in order, as one file; returns the numbers of points and of feasible points."""
-    partial, points, feasible = out / "points.parquet.partial", 0, 0
+    partial, points, feasible = parts / f"points.{os.getpid()}.partial", 0, 0
     metadata = {"dse": json.dumps(identity, sort_keys=True)}
     with pq.ParquetWriter(partial, SCHEMA.with_metadata(metadata), compression="zstd") as writer:
         for index, _ in enumerate(_blocks(study)):
@@ -174,8 +195,9 @@ def _merge(study: Study, parts: Path, out: Path, identity: dict[str, Any]) -> tu
 
 def _remove_run(out: Path) -> None:
     """Remove what a sweep writes, nothing else."""
-    shutil.rmtree(out / "parts", ignore_errors=True)
-    for name in ("run.json", "points.parquet", "points.parquet.partial", "pareto.csv"):
+    if (out / "parts" / "plan.json").exists():
+        shutil.rmtree(out / "parts")
+    for name in ("run.json", "points.parquet", "pareto.csv"):
         (out / name).unlink(missing_ok=True)
 
 

@@ -37,7 +37,7 @@ class Traffic:
     active_pes: Count
     passes: Count
     compute_cycles: Count
-    glb_cycles: Count  # cycles the busiest array-GLB bus needs; what exceeds compute_cycles is a stall
+    glb_cycles: Count  # cycles the busiest array-GLB bus needs beside the overhead; more than compute_cycles is a stall
     overhead_cycles: Count
     dram_ifmap: Count
     dram_filter: Count

@@ -356,9 +356,22 @@ def test_characterize_refuses_bad_options(arguments: list[str], message: str) ->
     assert (result.exit_code, result.stdout, result.stderr) == (2, "", message)
 
 
-@pytest.mark.parametrize("arguments", [["--points", "1", "--at", POINT], ["--points", "0"], ["--liberty", "none.lib"]])
-def test_characterize_refuses_what_makes_no_sense(arguments: list[str]) -> None:
-    assert run("characterize", *arguments).exit_code == 2
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--points", "1", "--at", POINT], "--points and --at exclude each other"),
+        (["--points", "0"], "0 is not in the range x>=1"),
+        (["--liberty", "none.lib"], "'none.lib' does not exist"),
+        (["int8", "--liberty", __file__], "--liberty would replace what is shipped: name a folder with -o"),
+        (["int8", "--points", "1", "-o", "here"], "-o excludes --points and --at"),
+        (["int8", "--at", POINT, "-o", "here"], "-o excludes --points and --at"),
+    ],
+)
+def test_characterize_refuses_what_makes_no_sense(arguments: list[str], message: str) -> None:
+    result = run("characterize", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in result.stderr
+    assert not Path("here").exists()
 
 
 def test_characterize_without_its_extra_says_what_to_install() -> None:

@@ -63,6 +63,25 @@ def test_scalar_column_and_mesh_give_identical_rows(pe_type: str) -> None:
         assert all(row[name][0] == mesh[name][design_id] for name in SCHEMA.names)
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.lists(design_values(), min_size=2, max_size=12), st.integers(0, 2**32 - 1), st.sampled_from(OBJECTIVES))
+def test_a_design_has_the_same_result_alone_and_among_any_others(
+    values: list[dict[str, float]], seed: int, objective: str
+) -> None:
+    draw = np.random.default_rng(seed)
+    C, M, H, R = (int(draw.integers(1, high)) for high in (100, 100, 40, 6))
+    workload = a_workload(Layer(name="conv", kind="conv", C=C, M=M, H=H, W=H, R=min(R, H), S=min(R, H)))
+    columns = {name: [some[name] for some in values] for name in values[0]}
+    columns["batch"] = draw.integers(1, 20, len(values)).tolist()
+    together = evaluate(Designs.of("int8", "row_stationary", columns), [workload], Technology(), objective)[0]
+    for index in range(len(values)):
+        design = Designs.of("int8", "row_stationary", {name: column[index] for name, column in columns.items()})
+        alone = evaluate(design, [workload], Technology(), objective)[0]
+        assert int(alone.reason) == together.reason[index]
+        assert alone.totals.energy_mj == np.broadcast_to(together.totals.energy_mj, len(values))[index]
+        assert alone.totals.total_cycles == np.broadcast_to(together.totals.total_cycles, len(values))[index]
+
+
 def test_infeasible_designs_are_flagged_with_a_reason_and_carry_no_metric() -> None:
     space = DesignSpace(pe_type=("int8",), dataflow=("row_stationary",), **SMALL_SPACE)
     table = table_of(space, list(space.blocks(10_000)))
@@ -88,6 +107,27 @@ def test_each_way_to_be_infeasible_is_named(change: dict[str, float], expected: 
     design = Designs.of("int8", "row_stationary", change)
     evaluation = evaluate(design, [RESNET20], Technology())[0]
     assert evaluation.reasons[int(evaluation.reason)] == expected
+
+
+def test_where_nothing_fits_the_reason_is_the_limit_of_the_smallest_mapping() -> None:
+    layer = Layer(name="conv", kind="conv", C=3, M=8, H=224, W=1000, R=7, S=7)  # 7 rows of the ifmap are 28 KB
+    evaluation = evaluate(Designs.of("fp32", "row_stationary", {"glb_kib": 16}), [a_workload(layer)], Technology())[0]
+    assert evaluation.reasons[int(evaluation.reason)] == "GLB does not hold one pass"
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("pe_type", list_pe_types())
+@pytest.mark.parametrize("clock_mhz", [math.inf, 1e5])
+def test_outside_the_characterized_range_there_are_finite_numbers_and_the_range_is_the_reason(
+    pe_type: str, clock_mhz: float
+) -> None:
+    for axis in ("ifmap_spad_words", "filter_spad_words", "psum_spad_words"):
+        designs = Designs.of(pe_type, "row_stationary", {axis: [1, 7, 449, 65_536], "clock_mhz": clock_mhz})
+        evaluation = evaluate(designs, [RESNET20], Technology())[0]
+        assert {evaluation.reasons[index] for index in evaluation.reason} == {
+            "spad depth outside the characterized range of the PE type"
+        }
+        assert np.all(np.isfinite(evaluation.totals.energy_mj))
 
 
 def test_a_reduction_that_could_overflow_the_psum_is_flagged() -> None:

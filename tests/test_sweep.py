@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -94,6 +95,50 @@ def test_a_killed_sweep_resumes_and_ends_with_the_same_bytes(
     assert resumed.resumed
     assert counted[0] == 16 * len(times)
     assert digest(resumed.path) == digest(unbroken)
+
+
+def test_a_torn_part_is_evaluated_again(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep_module, "BLOCK_DESIGNS", 16)
+    unbroken = sweep(study, tmp_path / "unbroken", 1, False, quiet).path
+
+    def killed(progress: Progress) -> None:
+        if progress.done >= 64:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep(study, tmp_path / "broken", 1, False, killed)
+    torn, emptied = sorted((tmp_path / "broken" / "parts").glob("*.parquet"))[:2]
+    torn.write_bytes(torn.read_bytes()[:1000])
+    emptied.write_bytes(b"")
+    assert digest(sweep(study, tmp_path / "broken", 1, False, quiet).path) == digest(unbroken)
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:1000])])
+def test_a_run_whose_points_are_missing_or_torn_is_computed_again(
+    harm: Callable[[Path], object], study: Study, tmp_path: Path
+) -> None:
+    run = sweep(study, tmp_path / "run", 1, False, quiet).path
+    before = digest(run)
+    harm(run / "points.parquet")
+    assert digest(sweep(study, run, 1, False, quiet).path) == before
+
+
+def test_a_torn_run_json_is_refused_with_advice(study: Study, tmp_path: Path) -> None:
+    run = sweep(study, tmp_path / "run", 1, False, quiet).path
+    (run / "run.json").write_text('{"name"')
+    with pytest.raises(InputError, match="--fresh"):
+        sweep(study, run, 1, False, quiet)
+    assert sweep(study, run, 1, True, quiet).points == 2 * study.space.size
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_files_of_others_under_parts_are_never_removed(fresh: bool, study: Study, tmp_path: Path) -> None:
+    mine = tmp_path / "parts" / "mine.txt"
+    mine.parent.mkdir()
+    mine.write_text("keep me")
+    with pytest.raises(InputError, match="no sweep wrote"):
+        sweep(study, tmp_path, 1, fresh, quiet)
+    assert mine.read_text() == "keep me"
 
 
 def test_a_finished_run_is_not_computed_again_unless_asked(study: Study, tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ one after another.
 
 Overlap. Within a pass the GLB feeds the PEs while they compute, so only the excess of the busiest bus over the compute
 cycles stalls. Exposed at each pass: loading its filters, the first window of its ifmap rows, the last psum column on
-its way out, and the pipeline (JSSC 2017, section VI-B: ramp-up at the start of each pass). DRAM transfers are double
-buffered behind all of it.
+its way out, and the pipeline (JSSC 2017, section VI-B: ramp-up at the start of each pass); these words are not counted
+among those that the array is fed while it computes. DRAM transfers are double buffered behind all of it.
 
 Buses (JSSC 2017, section IV-C, at the chip's 8 bytes per cycle): filters 64 b, psums 64 b in and 64 b out, ifmaps 16 b;
 all scale with `glb_bytes_per_cycle`, the ifmap bus being a quarter of it.
@@ -84,23 +84,30 @@ class Geometry:
 
 
 def candidates(layer: Layer, designs: Designs, pins: Pins) -> Mapping:
-    """Choices of e, q, r, n and the way m is sized; whatever cannot fit the largest design is left out.
+    """Choices of e, q, r, the share of the batch that is n, and the way m is sized.
 
-    The lists depend on the layer alone, so that a larger spad or GLB can always choose what a smaller one chose.
+    What is left out fits no design or repeats another choice on every design, so a design has the same choices alone
+    and among others. The last candidate is the smallest mapping: what it misses is why a design cannot run the layer.
     """
     g = Geometry.of(layer)
-    pes, words = int(np.max(designs.rows) * np.max(designs.cols)), int(np.max(designs.ifmap_spad_words))
-    batch = int(np.max(designs.batch))
+    pes, batch = int(np.max(designs.rows) * np.max(designs.cols)), int(np.max(designs.batch))
     options = {
         "e": [e for e in _strips(g.E) if g.R * e <= pes],
-        "q": [q for q in CHANNELS_PER_PE if q * g.S <= words and q < 2 * g.C],
+        "q": _channels_per_pe(g, int(np.max(designs.ifmap_spad_words))),
         "r": [r for r in CHANNEL_GROUPS if r < 2 * g.C],
-        "n": sorted({ceil_div(batch, k) for k in (1, 2, 4, batch)}),
+        "share": sorted({k for k in (1, 2, 4, batch) if k <= batch}, reverse=True),
         "refill": [FEWEST_REFILLS, FEWEST_PASSES],
     }
     options = {name: [pins[name]] if name in pins else values or [1] for name, values in options.items()}
     grid = np.meshgrid(*(np.asarray(values, np.int64) for values in options.values()), indexing="ij")
-    return {name: axis.ravel() for name, axis in zip(options, grid, strict=True)}
+    smallest = {name: values[-1 if name == "e" else 0] for name, values in options.items()}
+    return {name: np.append(axis, smallest[name]) for name, axis in zip(options, grid, strict=True)}
+
+
+def _channels_per_pe(g: Geometry, words: int) -> list[int]:
+    """Values of q; `complete` lowers q to the channels there are, but never to what the value before it gives."""
+    before = (0, *CHANNELS_PER_PE)
+    return [q for q, less in zip(CHANNELS_PER_PE, before, strict=False) if (less + 1) * g.S <= words and less < g.C]
 
 
 def _strips(E: int) -> list[int]:
@@ -119,7 +126,7 @@ def complete(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping,
     larger m saves refetching ifmaps from DRAM.
     """
     g = Geometry.of(layer)
-    n = np.minimum(choice["n"], designs.batch)
+    n = np.minimum(pins["n"], designs.batch) if "n" in pins else ceil_div(designs.batch, choice["share"])
     e, sets = choice["e"], _pe_sets(g, designs, choice["e"])
     r = np.where(choice["r"] == ALL_SETS, sets, choice["r"])
     r = np.clip(np.where(r == ALL_BANDS, designs.rows // g.R, r), 1, g.C)
@@ -247,8 +254,8 @@ def traffic(layer: Layer, designs: Designs, bits: OperandBits, mapping: Mapping)
         passes=passes,
         compute_cycles=g.groups * batch * k.strips * g.F * g.S * k.filters_per_pe * k.channels_per_pe,
         glb_cycles=np.maximum(
-            ceil_div(ifmap * bits.activation, ifmap_bus_bits),
-            ceil_div(k.channel_passes * outputs * bits.psum, bus_bits),
+            ceil_div((ifmap - first_window) * bits.activation, ifmap_bus_bits),
+            ceil_div((k.channel_passes * outputs - last_psums) * bits.psum, bus_bits),
         ),
         overhead_cycles=ceil_div(filters * bits.weight, bus_bits)
         + ceil_div(first_window * bits.activation, ifmap_bus_bits)

@@ -102,6 +102,29 @@ def test_a_file_that_is_no_complete_library_is_refused(text: str) -> None:
         read_library(text)
 
 
+LIBRARY_HEAD = "library (x) { capacitive_load_unit (1, pf);"
+JUNK = [
+    "junk",
+    "library (x) { cell (a) { } }",
+    f"{LIBRARY_HEAD} foo (",
+    f'{LIBRARY_HEAD} time_unit : "lots"; }}',
+    f"{LIBRARY_HEAD} cell () {{ }} }}",
+    f'{LIBRARY_HEAD} cell (a) {{ pin (b) {{ direction : output; function : "c"; }} }} }}',
+    f"{LIBRARY_HEAD} cell (a) {{ area : big; }} }}",
+]
+
+
+@pytest.mark.parametrize("text", JUNK)
+def test_a_file_that_is_not_understood_is_named_and_not_cached(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DSE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "junk.lib").write_text(text)
+    with pytest.raises(RunError, match=r"junk\.lib: "):
+        load_library(tmp_path / "junk.lib")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
 def test_a_missing_liberty_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"none\.lib"):
         resolve_liberty(tmp_path / "none.lib")

@@ -11,11 +11,15 @@ import pytest
 pytest.importorskip("numba", reason="needs the [characterize] extra")
 
 from characterization import dataset
-from characterization.dataset import COLUMNS, RANGES, Point, characterize, plan
+from characterization.dataset import COLUMNS, DIGITS, RANGES, Point, characterize, plan, write_tables
+from characterization.library import SHA256
 from characterization.measure import DEPTHS, Row, measure_point
-from characterization.stimulus import MAC_CYCLES, PHASES, WINDOW, Operands, pe_stimulus
-from dse.errors import RunError
+from characterization.stimulus import MAC_CYCLES, PHASES, SEED, SMALLEST, STIMULUS, WINDOW, Operands, pe_stimulus
+from characterization.synthesis import rtl_sha256
+from dse.errors import InputError, RunError
 from pe_library.codes import load_mac_model
+from pe_library.heldout import read_points
+from pe_library.model import ENERGY_PARTS, PE_LIBRARY, RUN_PARTS
 
 ALL_TYPES = ("fp32", "int16", "int8", "w4a8", "lightpe1", "lightpe2")
 
@@ -124,6 +128,38 @@ def test_every_type_has_20_points_8_corners_and_8_held_out_in_range() -> None:
         assert all(low <= depth <= high for depth, (low, high) in zip(point.depths, RANGES.values(), strict=True))
 
 
+def shipped(pe_type: str) -> list[dict[str, str]]:
+    return [row for file in ("synthesis", "heldout") for row in read_points(PE_LIBRARY / pe_type / f"{file}.csv")]
+
+
+@pytest.mark.parametrize("pe_type", ALL_TYPES)
+def test_the_shipped_points_are_those_of_the_plan_and_of_the_rtl_in_this_repository(pe_type: str) -> None:
+    rows = shipped(pe_type)
+    assert [(row["role"], tuple(int(row[name]) for name in DEPTHS)) for row in rows] == [
+        (point.role, point.depths) for point in plan(pe_type)
+    ]
+    assert {row["rtl_sha256"] for row in rows} == {rtl_sha256(pe_type)}
+    assert {row["liberty_sha256"] for row in rows} == {SHA256}
+    assert {(row["stimulus"], row["seed"]) for row in rows} == {(STIMULUS, str(SEED))}
+
+
+@pytest.mark.parametrize("pe_type", ALL_TYPES)
+def test_the_shipped_energies_add_up_with_the_residual_that_the_docs_state(pe_type: str) -> None:
+    for row in shipped(pe_type):
+        value = {name: float(row[name]) for name in (*ENERGY_PARTS, "run_pj", "all_pj", "all_residual_pct")}
+        assert sum(value[name] for name in RUN_PARTS) == pytest.approx(value["run_pj"], rel=10 ** (1 - DIGITS))
+        residual = 100 * (sum(value[name] for name in ENERGY_PARTS) / value["all_pj"] - 1)
+        assert residual == pytest.approx(value["all_residual_pct"], abs=1e-3)
+        assert -2.2 < residual < 3.8
+
+
+@pytest.mark.parametrize(("at", "name"), list(enumerate(DEPTHS)))
+def test_a_spad_too_small_for_the_stimulus_is_refused_before_any_tool_runs(at: int, name: str) -> None:
+    depths = [words - (k == at) for k, words in enumerate(SMALLEST)]
+    with pytest.raises(InputError, match=rf"{name}: must be at least {SMALLEST[at]} words, got {SMALLEST[at] - 1}"):
+        measure_point("int8", *depths, liberty=Path("none.lib"))
+
+
 def test_dataset_is_written_from_stored_points_and_compared_with_the_shipped_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,14 +179,15 @@ def test_dataset_is_written_from_stored_points_and_compared_with_the_shipped_row
     monkeypatch.setattr(dataset, "measure_point", formula)
     with pytest.raises(RunError, match="no shipped points"):
         characterize(["int8"], 3, 1, None, lambda *_: None)
-    characterize(["int8"], None, 1, None, lambda *_: None)
-    first = {path.name: path.read_bytes() for path in (tmp_path / "pe_library" / "int8").iterdir()}
-    assert sorted(first) == ["heldout.csv", "synthesis.csv"]
+    folder = tmp_path / "pe_library" / "int8"
+    compared = characterize(["int8"], None, 1, None, lambda *_: None)
+    assert list(folder.iterdir()) == []
+    write_tables([one.measured for one in compared], folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["heldout.csv", "synthesis.csv"]
     assert len(measured) == 36
     (tmp_path / "store" / "fit-8-388-26.json").unlink()
     assert all(c.equal for c in characterize(["int8"], None, 1, None, lambda *_: None))
     assert measured[36:] == [(8, 388, 26)]
-    assert first == {path.name: path.read_bytes() for path in (tmp_path / "pe_library" / "int8").iterdir()}
     monkeypatch.setattr(dataset, "measure_point", lambda *a: {**formula(*a), "area_um2": 1.5})
     (comparison,) = characterize(["int8"], 1, 1, None, lambda *_: None)
     assert comparison.point == Point("int8", "fit", (8, 388, 26))

@@ -56,6 +56,8 @@ def simulate(layer: Layer, batch: int, mapping: dict[str, int]) -> Counter[str]:
                             count["glb_ifmap_reads"] += ifmap_words
                             pe_rows = layer.R * len(strip)  # each PE of a set reads one ifmap row per filter row
                             count["spad_ifmap_writes"] += len(ifmaps) * len(channels) * pe_rows * cols * used_sets
+                            count["exposed_ifmap"] += len(channels) * rows * layer.S
+                            count["exposed_psum"] += len(filters) * len(strip)
                             outputs = len(ifmaps) * len(filters) * len(strip) * layer.F
                             count["glb_psum_writes"] += outputs
                             count["psum_hand_overs"] += outputs * layer.R * used_channels

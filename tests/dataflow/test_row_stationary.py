@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dse.dataflow import row_stationary as rs
 from dse.space import Designs
-from dse.traffic import OperandBits, Traffic
+from dse.traffic import OperandBits, Traffic, ceil_div
 from tests.dataflow.oracle import simulate
 from tests.workloads.strategies import convolutions
 from workloads.layer import Layer
@@ -54,6 +54,10 @@ def test_counts_equal_a_brute_force_walk_over_all_passes(layer: Layer, design: D
     assert int(traffic.spad_ifmap_writes) == seen["spad_ifmap_writes"]
     assert int(traffic.inter_pe_psum) == seen["inter_pe_psum"]
     assert int(traffic.spad_psum_writes) == seen["macs"] + seen["psum_hand_overs"]
+    port_bits = 8 * int(design.glb_bytes_per_cycle)
+    fed = ceil_div((seen["glb_ifmap_reads"] - seen["exposed_ifmap"]) * BITS.activation, port_bits // 4)
+    drained = ceil_div((seen["glb_psum_writes"] - seen["exposed_psum"]) * BITS.psum, port_bits)
+    assert int(traffic.glb_cycles) == max(fed, drained)
 
 
 @settings(max_examples=300, deadline=None)
@@ -73,6 +77,15 @@ def test_no_count_is_negative_and_no_traffic_is_below_compulsory(
     assert int(traffic.dram_ofmap) == batch * layer.ofmap_words
     assert int(traffic.glb_ifmap_reads) >= int(traffic.glb_ifmap_writes) == int(traffic.dram_ifmap)
     assert mapping["p"] <= int(design.psum_spad_words)
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_a_word_that_is_loaded_before_a_pass_begins_does_not_stall_it(batch: int) -> None:
+    layer = Layer(name="fc", kind="fc", C=64, H=5, W=7, M=4, R=5, S=7)  # a window is a whole ifmap row
+    design = Designs.of("int8", "row_stationary", {"batch": batch, "psum_spad_words": 1})
+    choices = rs.candidates(layer, design, {"n": 1})
+    mapping = rs.complete(layer, design, BITS, choices, {"n": 1})
+    assert not np.any(rs.traffic(layer, design, BITS, mapping).glb_cycles)
 
 
 def compulsory_ifmap_words(layer: Layer) -> int:
