@@ -10,6 +10,7 @@ import numpy as np
 
 from dse.costs import REASONS as HARDWARE_REASONS
 from dse.costs import Costs
+from dse.dataflow import Dataflow
 from dse.metrics import Totals
 from dse.search import Bench, best_mapping
 from dse.space import Designs
@@ -76,16 +77,15 @@ def evaluate(
     """
     bench = Bench.of(designs, technology)
     sums: list[Totals | None] = [None] * len(workloads)
-    reasons = [_hardware_reason(bench.costs, workload, designs) for workload in workloads]
+    reasons: list[Any] = [0] * len(workloads)
     for layer, counts in _shared_layers(workloads):
         result = evaluate_layer(bench, layer, objective, pins or {})
-        misfit = np.where(result.traffic.reason > 0, result.traffic.reason + len(HARDWARE_REASONS), 0)
+        reason = layer_reason(bench, result)
         for index, count in counts:
             sums[index] = result.totals.repeated(count).plus(sums[index])
-            reasons[index] = np.where(reasons[index] == 0, misfit, reasons[index])
-    texts = (*HARDWARE_REASONS, OVERFLOW_REASON, *bench.flow.REASONS[1:])
+            reasons[index] = np.where(reasons[index] == 0, reason, reasons[index])
     return [
-        Evaluation(total, np.broadcast_to(reason, designs.shape), texts)
+        Evaluation(total, np.broadcast_to(reason, designs.shape), reason_texts(bench.flow))
         for total, reason in zip(sums, reasons, strict=True)
         if total is not None  # every workload has at least one layer
     ]
@@ -100,9 +100,17 @@ def _shared_layers(workloads: Sequence[Workload]) -> list[tuple[Layer, list[tupl
     return list(found.values())
 
 
-def _hardware_reason(hardware: Costs, workload: Workload, designs: Designs) -> Any:
-    """Index of the reason that holds before any layer is mapped."""
-    longest = max(layer.reduction_length for layer in workload.layers)
-    limit = load_pe_type(designs.pe_type).max_reduction_length
-    overflow = len(HARDWARE_REASONS) if limit is not None and longest > limit else 0
-    return np.where(hardware.reason == 0, overflow, hardware.reason)
+def reason_texts(flow: Dataflow) -> tuple[str, ...]:
+    """Why a design may be infeasible, by the index that `layer_reason` gives."""
+    return (*HARDWARE_REASONS, OVERFLOW_REASON, *flow.REASONS[1:])
+
+
+def layer_reason(bench: Bench, result: LayerResult) -> Any:
+    """Index into `reason_texts`, 0 where the design runs the layer: the hardware, then the psum width, then the fit."""
+    limit = load_pe_type(bench.designs.pe_type).max_reduction_length
+    overflow = len(HARDWARE_REASONS)
+    hardware, misfit = bench.costs.reason, result.traffic.reason
+    reason = np.where(misfit > 0, overflow + misfit, 0)
+    if limit is not None and result.layer.reduction_length > limit:
+        reason = np.full_like(reason, overflow)
+    return np.where(hardware > 0, hardware, reason)

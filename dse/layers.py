@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dse.costs import REASONS as HARDWARE_REASONS
-from dse.evaluate import Evaluation, LayerResult, evaluate, evaluate_layer
+from dse.evaluate import Evaluation, LayerResult, evaluate, evaluate_layer, layer_reason, reason_texts
 from dse.metrics import Totals
 from dse.points import SCHEMA, metric_columns
 from dse.search import Bench
@@ -40,10 +39,8 @@ def evaluate_design(
     rows = []
     for layer in workload.layers:
         result = results[layer.shape]
-        reason = bench.flow.REASONS[int(result.traffic.reason)] or HARDWARE_REASONS[int(bench.costs.reason)]
-        rows.append(
-            {"layer": layer.name, "kind": layer.kind, "count": layer.count, **_layer_row(result, layer.count, reason)}
-        )
+        row = _layer_row(result, layer.count, reason_texts(bench.flow)[int(layer_reason(bench, result))])
+        rows.append({"layer": layer.name, "kind": layer.kind, "count": layer.count, **row})
     return totals, rows
 
 

@@ -113,17 +113,17 @@ def _channels_per_pe(g: Geometry, words: int) -> list[int]:
 def _strips(E: int) -> list[int]:
     """Strip heights E / k, rounded up, from E down to 1, each at least STRIP_RATIO below the one before."""
     heights = [E]
-    for height in (ceil_div(E, k) for k in range(2, E + 1)):
-        if height <= STRIP_RATIO * heights[-1]:
-            heights.append(height)
+    while (highest := int(STRIP_RATIO * heights[-1])) >= 1:
+        heights.append(ceil_div(E, ceil_div(E, highest)))
     return heights
 
 
 def complete(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Mapping:
-    """t, p and m in closed form: all sets busy, spads as full as balance allows, then the GLB.
+    """t, p and m in closed form: all sets busy, then the GLB for p (filters to prefetch) and m (psums to keep).
 
-    With t sets working on filters the compute time depends on ceil(M / t) only; a larger p then saves passes, and a
-    larger m saves refetching ifmaps from DRAM.
+    With t sets working on filters the compute time depends on ceil(M / t) only; a larger p saves passes, a larger m
+    saves refetching ifmaps from DRAM. Either m goes first and p takes what is left of the GLB (fewest refills), or p
+    goes first and m gets as many whole passes as are left (fewest passes).
     """
     g = Geometry.of(layer)
     n = np.minimum(pins["n"], designs.batch) if "n" in pins else ceil_div(designs.batch, choice["share"])
@@ -135,23 +135,22 @@ def complete(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping,
     filter_bits = q * r * g.R * g.S * bits.weight
     room_bits = designs.glb_kib * 8192 - n * q * r * g.strip_rows(e) * g.padded_cols * bits.activation
     held = np.clip(room_bits // (psum_bits + filter_bits), 1, g.M)  # filters a pass may have
-    t = np.clip(sets // r, 1, held)
-    if "t" in pins:
-        t = np.asarray(pins["t"])
+    t = np.asarray(pins["t"]) if "t" in pins else np.clip(sets // r, 1, held)
+    kept = _fewest_refills(g, t, (room_bits - t * filter_bits) // psum_bits)
+    passes_first = choice["refill"] == FEWEST_PASSES
+    held = np.where(passes_first, held, (room_bits - kept * psum_bits) // filter_bits)
     fit = np.minimum(designs.psum_spad_words, designs.filter_spad_words // (q * g.S))
-    p = np.clip(np.minimum(fit, held // t), 1, ceil_div(g.M, t))
-    if "p" in pins:
-        p = np.asarray(pins["p"])
-    m = _filters_in_glb(g, t, p, (room_bits - p * t * filter_bits) // psum_bits, choice["refill"])
-    if "m" in pins:
-        m = np.asarray(pins["m"])
-    return {"m": m, "n": n, "e": e, "p": p, "q": q, "r": r, "t": t}
+    p = np.asarray(pins["p"]) if "p" in pins else np.clip(np.minimum(fit, held // t), 1, ceil_div(g.M, t))
+    whole_passes = np.maximum((room_bits - p * t * filter_bits) // psum_bits // (p * t), 1) * p * t
+    m = np.minimum(np.where(passes_first, whole_passes, kept), g.M)
+    return {"m": np.asarray(pins["m"]) if "m" in pins else m, "n": n, "e": e, "p": p, "q": q, "r": r, "t": t}
 
 
-def _filters_in_glb(g: Geometry, t: Count, p: Count, capacity: Count, refill: Count) -> Count:
-    """m: the filters split evenly over as few refills as the GLB allows, or one pass of p*t filters at a time."""
-    refills = ceil_div(g.M, np.clip(capacity, np.minimum(p * t, g.M), g.M))
-    return np.where(refill == FEWEST_REFILLS, ceil_div(g.M, refills), np.minimum(p * t, g.M))
+def _fewest_refills(g: Geometry, t: Count, capacity: Count) -> Count:
+    """m: the filters in as few equal parts as the GLB has capacity for, each a multiple of the t filter groups."""
+    capacity = np.where(capacity >= g.M, g.M, np.maximum(capacity // t, 1) * t)
+    part = ceil_div(g.M, ceil_div(g.M, capacity))
+    return np.minimum(ceil_div(part, t) * t, capacity)
 
 
 def _pe_sets(g: Geometry, designs: Designs, e: Count) -> Count:
