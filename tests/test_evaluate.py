@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dse.evaluate import evaluate
+from dse.layers import evaluate_design
 from dse.metrics import AREA_PARTS, ENERGY_PARTS, METRICS, Totals
 from dse.points import SCHEMA, points_table
 from dse.space import NUMERIC_AXES, Block, Designs, DesignSpace
@@ -219,9 +220,11 @@ def test_the_mapping_for_an_objective_is_best_at_it(name: str, objective: str) -
 
 def test_pins_fix_mapping_parameters_and_never_beat_the_free_search() -> None:
     design = Designs.of("int8", "row_stationary", {})
-    free = evaluate(design, [RESNET20], Technology(), "energy")[0].totals.energy_mj
-    pinned = evaluate(design, [RESNET20], Technology(), "energy", {"p": 4, "q": 1})[0].totals.energy_mj
-    assert pinned >= free
+    pins = {"p": 4, "q": 1, "e": 8, "r": 1, "t": 2, "m": 8, "n": 1}
+    free, _ = evaluate_design(design, RESNET20, Technology(), "energy", {})
+    pinned, layers = evaluate_design(design, RESNET20, Technology(), "energy", pins)
+    assert all(layer[name] == value for layer in layers for name, value in pins.items())
+    assert pinned["energy_mj"] > free["energy_mj"]
 
 
 def test_energy_scale_moves_on_chip_energy_only() -> None:
