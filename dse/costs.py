@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -166,8 +165,7 @@ def _predict_pe(designs: Designs) -> PEPrediction:
     model = load_pe_model(designs.pe_type)
     depths = {name: getattr(designs, name) for name in INPUTS}
     nearest = {name: np.clip(words, *model.ranges[name]) for name, words in depths.items()}
-    in_range = reduce(np.logical_and, (nearest[name] == depths[name] for name in INPUTS))
-    return replace(model.predict(**nearest), in_range=in_range)
+    return replace(model.predict(**nearest), in_range=model.in_range(**depths))
 
 
 def _dram_pj_per_bit(designs: Designs, technology: Technology) -> Number:

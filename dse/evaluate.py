@@ -71,24 +71,24 @@ def evaluate(
     objective: str = "edp",
     pins: Pins | None = None,
 ) -> list[Evaluation]:
-    """Whole workloads on each design; a layer shape that several of them share is mapped once.
-
-    A design that cannot run some layer of a workload is flagged there with the first reason.
-    """
+    """Whole workloads on each design; a layer shape that several of them share is mapped once."""
     bench = Bench.of(designs, technology)
-    sums: list[Totals | None] = [None] * len(workloads)
-    reasons: list[Any] = [0] * len(workloads)
+    found: list[Evaluation | None] = [None] * len(workloads)
     for layer, counts in _shared_layers(workloads):
         result = evaluate_layer(bench, layer, objective, pins or {})
-        reason = layer_reason(bench, result)
         for index, count in counts:
-            sums[index] = result.totals.repeated(count).plus(sums[index])
-            reasons[index] = np.where(reasons[index] == 0, reason, reasons[index])
-    return [
-        Evaluation(total, np.broadcast_to(reason, designs.shape), reason_texts(bench.flow))
-        for total, reason in zip(sums, reasons, strict=True)
-        if total is not None  # every workload has at least one layer
-    ]
+            found[index] = extended(found[index], bench, result, count)
+    return [evaluation for evaluation in found if evaluation is not None]  # every workload has at least one layer
+
+
+def extended(before: Evaluation | None, bench: Bench, result: LayerResult, count: int) -> Evaluation:
+    """The evaluation with `count` more instances of a layer; a design that cannot run it keeps its first reason."""
+    reason = np.broadcast_to(layer_reason(bench, result), bench.designs.shape)
+    totals = result.totals.repeated(count)
+    if before is not None:
+        reason = np.where(before.reason == 0, reason, before.reason)
+        totals = totals.plus(before.totals)
+    return Evaluation(totals, reason, reason_texts(bench.flow))
 
 
 def _shared_layers(workloads: Sequence[Workload]) -> list[tuple[Layer, list[tuple[int, int]]]]:

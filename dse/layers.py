@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-import numpy as np
-
-from dse.evaluate import Evaluation, LayerResult, evaluate, evaluate_layer, layer_reason, reason_texts
+from dse.evaluate import Evaluation, LayerResult, evaluate_layer, extended, layer_reason, reason_texts
 from dse.metrics import Totals
-from dse.points import SCHEMA, metric_columns
+from dse.points import SCHEMA, clock_setting, metric_columns
 from dse.search import Bench
 from dse.space import NUMERIC_AXES, Designs
 from dse.technology import Technology
@@ -33,9 +31,12 @@ def evaluate_design(
     is infeasible, `reason` says why and the metrics are None.
     """
     bench = Bench.of(designs, technology)
-    whole = evaluate(designs, [workload], technology, objective, pins)[0]
+    results, whole = {}, None
+    for layer in workload.unique_layers():
+        results[layer.shape] = evaluate_layer(bench, layer, objective, pins)
+        whole = extended(whole, bench, results[layer.shape], layer.count)
+    assert whole is not None  # a workload has at least one layer
     totals = {**_axes(designs, workload), **_outcome(whole), **_metrics(whole.totals, int(whole.reason) == 0)}
-    results = {layer.shape: evaluate_layer(bench, layer, objective, pins) for layer in workload.unique_layers()}
     rows = []
     for layer in workload.layers:
         result = results[layer.shape]
@@ -46,13 +47,12 @@ def evaluate_design(
 
 def _axes(designs: Designs, workload: Workload) -> Row:
     axes = {axis.name: getattr(designs, axis.name).item() for axis in NUMERIC_AXES if axis.name != "clock_mhz"}
-    clock = designs.clock_mhz.item()
     return {
         "workload": workload.name,
         "pe_type": designs.pe_type,
         "dataflow": designs.dataflow,
         **axes,
-        "clock_setting": "max" if np.isinf(clock) else f"{clock:g}",
+        "clock_setting": clock_setting(designs.clock_mhz.item()),
     }
 
 

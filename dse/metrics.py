@@ -45,10 +45,8 @@ class Totals:
             glb_bits=self.glb_bits * count,
         )
 
-    def plus(self, other: Totals | None) -> Totals:
+    def plus(self, other: Totals) -> Totals:
         """This work after other work on the same hardware."""
-        if other is None:
-            return self
         return replace(
             self,
             macs=self.macs + other.macs,

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from dse.evaluate import Evaluation
 from dse.metrics import AREA_PARTS, CYCLE_PARTS, ENERGY_PARTS, METRICS, Totals
-from dse.space import NUMERIC_AXES, Block, Designs
+from dse.space import MAX_CLOCK, NUMERIC_AXES, Block, Designs
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 _AXES = [axis for axis in NUMERIC_AXES if axis.name not in ("clock_mhz", "batch")]
@@ -60,7 +60,7 @@ def points_table(block: Block, workload: str, evaluation: Evaluation) -> pa.Tabl
         "dataflow": _constant(designs.dataflow, len(reason)),
         **{axis.name: designs.column(axis.name) for axis in _AXES},
         "batch": designs.column("batch"),
-        "clock_setting": _clock_setting(designs),
+        "clock_setting": _clock_settings(designs),
         "clock_mhz": np.broadcast_to(evaluation.totals.clock_mhz, designs.shape).ravel(),
         "feasible": feasible,
         "reason": pa.DictionaryArray.from_arrays(pa.array(reason, pa.int32()), list(evaluation.reasons)),
@@ -79,7 +79,11 @@ def _constant(text: str, length: int) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(length, np.int32)), [text])
 
 
-def _clock_setting(designs: Designs) -> pa.DictionaryArray:
+def clock_setting(clock_mhz: float) -> str:
+    """How the clock axis is written: "max", or the number as given."""
+    return "max" if clock_mhz == MAX_CLOCK else f"{clock_mhz:g}"
+
+
+def _clock_settings(designs: Designs) -> pa.DictionaryArray:
     values, index = np.unique(designs.column("clock_mhz"), return_inverse=True)
-    names = ["max" if np.isinf(value) else f"{value:g}" for value in values]
-    return pa.DictionaryArray.from_arrays(pa.array(index, pa.int32()), names)
+    return pa.DictionaryArray.from_arrays(pa.array(index, pa.int32()), [clock_setting(value) for value in values])

@@ -206,17 +206,23 @@ class PEModel:
     ) -> PEPrediction:
         """Area, leakage, minimum clock period, energy parts; element-wise over broadcastable depths."""
         parts = self.parts(ifmap_spad_words, filter_spad_words, psum_spad_words)
-        in_range = np.ones((), dtype=np.bool_)
-        for name, words in _depths(ifmap_spad_words, filter_spad_words, psum_spad_words).items():
-            low, high = self.ranges[name]
-            in_range = np.asarray(in_range & (words >= low) & (words <= high))
         return PEPrediction(
             area_um2=functools.reduce(np.add, (parts[name] for name in AREA_PARTS)),
             leakage_uw=parts["leakage_uw"],
             min_period_ns=functools.reduce(np.maximum, (parts[name] for name in PERIOD_PARTS)),
-            in_range=in_range,
+            in_range=self.in_range(ifmap_spad_words, filter_spad_words, psum_spad_words),
             **{name: parts[name] for name in ENERGY_PARTS},
         )
+
+    def in_range(
+        self, ifmap_spad_words: npt.ArrayLike, filter_spad_words: npt.ArrayLike, psum_spad_words: npt.ArrayLike
+    ) -> BoolArray:
+        """Whether all three depths lie within what was synthesized; element-wise over broadcastable depths."""
+        inside = np.ones((), dtype=np.bool_)
+        for name, words in _depths(ifmap_spad_words, filter_spad_words, psum_spad_words).items():
+            low, high = self.ranges[name]
+            inside = np.asarray(inside & (words >= low) & (words <= high))
+        return inside
 
 
 def _depths(*words: npt.ArrayLike) -> dict[str, FloatArray]:

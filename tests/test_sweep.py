@@ -52,6 +52,17 @@ def digest(folder: Path) -> str:
     return hashlib.sha256((folder / "points.parquet").read_bytes()).hexdigest()
 
 
+def sweep_interrupted(study: Study, out: Path) -> None:
+    """A sweep that ends after at least 64 designs."""
+
+    def killed(progress: Progress) -> None:
+        if progress.done >= 64:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep(study, out, 1, False, killed)
+
+
 def test_a_sweep_writes_one_row_per_design_and_workload_in_order(study: Study, tmp_path: Path) -> None:
     summary = sweep(study, tmp_path / "run", 1, False, quiet)
     table = pq.read_table(summary.path / "points.parquet")
@@ -79,12 +90,7 @@ def test_a_killed_sweep_resumes_and_ends_with_the_same_bytes(
     monkeypatch.setattr(sweep_module, "BLOCK_DESIGNS", 16)
     unbroken = sweep(study, tmp_path / "unbroken", 1, False, quiet).path
 
-    def killed(progress: Progress) -> None:
-        if progress.done >= 64:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        sweep(study, tmp_path / "broken", 1, False, killed)
+    sweep_interrupted(study, tmp_path / "broken")
     done = list((tmp_path / "broken" / "parts").glob("*.parquet"))
     assert 0 < len(done) < study.space.size / 16
     assert not (tmp_path / "broken" / "run.json").exists()
@@ -101,12 +107,7 @@ def test_a_torn_part_is_evaluated_again(study: Study, tmp_path: Path, monkeypatc
     monkeypatch.setattr(sweep_module, "BLOCK_DESIGNS", 16)
     unbroken = sweep(study, tmp_path / "unbroken", 1, False, quiet).path
 
-    def killed(progress: Progress) -> None:
-        if progress.done >= 64:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        sweep(study, tmp_path / "broken", 1, False, killed)
+    sweep_interrupted(study, tmp_path / "broken")
     torn, emptied = sorted((tmp_path / "broken" / "parts").glob("*.parquet"))[:2]
     torn.write_bytes(torn.read_bytes()[:1000])
     emptied.write_bytes(b"")

@@ -22,6 +22,15 @@ LINE_IN, HEAD_IN, LOWEST_IN = 0.17, 0.25, 0.85
 DODGE = 0.75  # part of the line spacing over which types spread, so that equal gains stay visible
 
 
+def gains_caption(baseline: str) -> str:
+    """Caption of the figure over a baseline type, named as a reader knows it."""
+    return (
+        f"How many times better the best design of each PE type is than the best {baseline} design of the same network "
+        "and clock setting, metric by metric: each PE type at its own maximum clock (own fmax), and all at the same "
+        "clock (iso). Right of the line at 1 is better."
+    )
+
+
 def draw_gains(points: Points, baseline: str) -> Figure:
     """One row of panels per clock setting, one column per metric; the baseline is the line at 1."""
     column = f"gain_vs_{baseline}"

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from dse.report.figures._gains import draw_gains
+from dse.report.figures._gains import draw_gains, gains_caption
 from dse.report.run import Run
 from dse.report.usable import Points
 
 ORDER = 2
-CAPTION = (
-    "How many times better the best design of each PE type is than the best INT16 design of the same network and clock "
-    "setting, metric by metric: each PE type at its own maximum clock (own fmax), and all at the same clock (iso). "
-    "Right of the line at 1 is better."
-)
+CAPTION = gains_caption("INT16")
 
 
 def draw(run: Run, points: Points) -> Figure:
