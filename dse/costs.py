@@ -95,11 +95,16 @@ class Costs:
             + traffic.spad_psum_reads * pe.psum_read_pj
             + traffic.spad_psum_writes * pe.psum_write_pj
         )
+        hops = (
+            traffic.inter_pe_ifmap * b.activation
+            + traffic.inter_pe_filter * b.weight
+            + traffic.inter_pe_psum * b.psum
+        )
         network = (
             traffic.noc_ifmap * b.activation * self.noc.ifmap_pj_per_bit
             + traffic.noc_filter * b.weight * self.noc.filter_pj_per_bit
             + traffic.noc_psum * b.psum * self.noc.psum_pj_per_bit
-            + traffic.inter_pe_psum * b.psum * self.noc.inter_pe_pj_per_bit
+            + hops * self.noc.inter_pe_pj_per_bit
         )
         glb = (glb_read * self.glb.read_pj + glb_written * self.glb.write_pj) / self.glb_word_bits
         return {

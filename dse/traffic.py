@@ -51,7 +51,9 @@ class Traffic:
     noc_ifmap: Count  # words sent from the GLB to the array
     noc_filter: Count
     noc_psum: Count  # words between the GLB and the array, both ways
-    inter_pe_psum: Count  # hops between neighbouring PEs
+    inter_pe_ifmap: Count  # hops between neighbouring PEs
+    inter_pe_filter: Count
+    inter_pe_psum: Count
     spad_ifmap_reads: Count
     spad_ifmap_writes: Count
     spad_filter_reads: Count

@@ -1,6 +1,8 @@
 """Dataflows: one file each, found by file name.
 
 A dataflow module defines
+    PE                              "spads" or "registers": which PE of the library its array is made of; the spad axes
+                                    apply to "spads" only
     PARAMETERS                      names of its mapping parameters
     REASONS                         index -> why a design cannot run a layer ("" at 0)
     candidates(layer, designs, pins) -> Mapping              mapping choices to try, arrays of shape (k,)
@@ -15,16 +17,19 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Literal, Protocol, cast
 
 from dse.space import Designs
 from dse.traffic import Mapping, OperandBits, Pins, Traffic
 from workloads.layer import Layer
 
+PEKind = Literal["spads", "registers"]
+
 
 class Dataflow(Protocol):
     """What a dataflow module provides; see the package docstring."""
 
+    PE: PEKind
     PARAMETERS: tuple[str, ...]
     REASONS: tuple[str, ...]
 

@@ -27,10 +27,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dse.dataflow import PEKind
 from dse.space import Designs, IntArray
 from dse.traffic import Count, Mapping, OperandBits, Pins, Traffic, ceil_div, first_of
 from workloads.layer import Layer
 
+PE: PEKind = "spads"
 PARAMETERS = ("m", "n", "e", "p", "q", "r", "t")
 REASONS = (
     "",
@@ -272,6 +274,8 @@ def traffic(layer: Layer, designs: Designs, bits: OperandBits, mapping: Mapping)
         noc_ifmap=ifmap,
         noc_filter=filters,
         noc_psum=(2 * k.channel_passes - 1) * outputs,
+        inter_pe_ifmap=0,
+        inter_pe_filter=0,
         inter_pe_psum=outputs * (g.R * k.channel_sets - k.channel_passes),
         spad_ifmap_reads=macs,
         spad_ifmap_writes=g.groups * batch * g.C * g.R * g.E * g.padded_cols * k.filter_sets,
