@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 
 import dse
-from dse.errors import RunError
+from dse.errors import InputError, Problem, RunError
+from dse.sparsity import COMPRESSIONS, NO_ZEROS, ZEROS_HINT, Compression, Sparsity
 from dse.terminal.command_line import Commands, form_option, jobs_option, out_option, run_argument
 
 
@@ -94,8 +95,13 @@ def pareto(run: str | None, metrics: tuple[str, ...], form: str, out: Path | Non
 @click.option("--mapping", default="", metavar="K=V,...", help="Mapping parameters to pin; see `dse list dataflows`.")
 @click.option("--objective", type=click.Choice(["latency", "energy", "edp"]), default="edp", show_default=True,
               help="What the mapper minimizes, layer by layer.")  # fmt: skip
+@click.option("--zero-gating", is_flag=True, help="A zero ifmap word stops filter read and arithmetic of the PE.")
+@click.option("--compression", type=click.Choice(COMPRESSIONS), default="none", show_default=True,
+              help="Code of feature maps in DRAM; needs a network with shares of zeros.")  # fmt: skip
 @form_option("table", "csv", "json")
-def evaluate(workload: str, design: str, mapping: str, objective: str, form: str) -> None:
+def evaluate(
+    workload: str, design: str, mapping: str, objective: str, zero_gating: bool, compression: Compression, form: str
+) -> None:
     """Evaluate one design on one network, layer by layer.
 
     `table` prints totals and the main columns of each layer, `csv` every column of each layer, `json` all of it as
@@ -105,16 +111,22 @@ def evaluate(workload: str, design: str, mapping: str, objective: str, form: str
     Examples:
       dse evaluate --workload resnet50 --design pe_type=lightpe1,rows=16,cols=16,glb_kib=256
       dse evaluate --workload alexnet --design clock_mhz=200,batch=4 --objective energy
+      dse evaluate --workload alexnet --zero-gating --compression rlc
       dse evaluate --workload vgg16 --mapping e=14,p=16 --format json
     """
     from dse.config.options import load_counts, load_design
     from dse.dataflow import load_dataflow
+    from dse.technology import Technology
     from dse.terminal.design import report_design
     from workloads.loader import load_workload
 
     designs = load_design(design)
     pins = load_counts(mapping, "--mapping", load_dataflow(designs.dataflow).PARAMETERS)
-    found = report_design(designs, load_workload(workload), objective, pins)
+    technology = Technology(sparsity=Sparsity(zero_gating, compression))
+    network = load_workload(workload)
+    if technology.sparsity.in_use and not network.states_zeros:
+        raise InputError(Problem("--zero-gating, --compression", NO_ZEROS, hint=ZEROS_HINT))
+    found = report_design(designs, network, objective, pins, technology)
     click.echo(found.render(form).rstrip("\n"))
 
 
@@ -164,48 +176,59 @@ def list_(what: str, form: str) -> None:
 @click.argument("pe_types", nargs=-1, metavar="[PE_TYPE ...]")
 @click.option("--points", type=click.IntRange(min=1), metavar="N", help="Measure N shipped points again and compare.")
 @click.option("--at", metavar="K=V,...", help="Measure one point, given by its three scratchpad depths.")
+@click.option("--dataflow", metavar="NAME", help="Measure the PE of a systolic dataflow again and compare.")
 @click.option("--liberty", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="PATH",
               help="Another cell library (Liberty file).")  # fmt: skip
 @out_option("Folder for points and models.  [default: replace the shipped ones]")
 @jobs_option()
 @form_option("table", "json")
 def characterize(
-    pe_types: tuple[str, ...], points: int | None, at: str | None, liberty: Path | None, out: Path | None, jobs: int,
-    form: str,
+    pe_types: tuple[str, ...], points: int | None, at: str | None, dataflow: str | None, liberty: Path | None,
+    out: Path | None, jobs: int, form: str,
 ) -> None:  # fmt: skip
     """Synthesize PEs, measure them and fit their models (needs the extra `characterize`).
 
-    Without --points or --at this measures every point of the given PE types (all by default), writes points and
-    models, and prints the errors at the held-out points; interrupted, it goes on where it stopped. --points and --at
-    write nothing. --liberty never replaces what is shipped: it needs one of --points, --at and -o.
+    Without --points, --at or --dataflow this measures every point and systolic PE of the given PE types (all by
+    default), writes them and the models, and prints the errors at the held-out points; interrupted, it goes on where it
+    stopped. --points, --at and --dataflow write nothing. --liberty never replaces what is shipped: it needs one of
+    them or -o.
 
     \b
     Examples:
       dse characterize int8 --points 3
       dse characterize lightpe1 --at ifmap_spad_words=20,filter_spad_words=100,psum_spad_words=20
+      dse characterize int8 --dataflow weight_stationary
       dse characterize int8 int16 --jobs 2
       dse characterize int8 -o my_library
     """
     from dse.config.options import load_counts, load_names
     from dse.report.tables import to_json, to_terminal
     from pe_library.model import INPUTS, list_pe_types
+    from pe_library.registers import STATIONARY
 
-    if points is not None and at is not None:
-        raise click.UsageError("--points and --at exclude each other")
-    if out is not None and (points is not None or at is not None):
-        raise click.UsageError("-o excludes --points and --at, which write nothing")
-    if liberty is not None and points is None and at is None and out is None:
+    only_shown = [option for option in (points, at, dataflow) if option is not None]
+    if len(only_shown) > 1:
+        raise click.UsageError("--points, --at and --dataflow exclude each other")
+    if out is not None and only_shown:
+        raise click.UsageError("-o excludes --points, --at and --dataflow, which write nothing")
+    if liberty is not None and not only_shown and out is None:
         raise click.UsageError("--liberty would replace what is shipped: name a folder with -o, or use --at")
     names = load_names(pe_types, "PE_TYPE", "PE type", list_pe_types()) or list_pe_types()
     depths = None if at is None else load_counts(at, "--at", INPUTS, required=INPUTS)
+    load_names([dataflow] if dataflow else [], "--dataflow", "systolic dataflow", tuple(STATIONARY))
     try:
-        from characterization.report import characterization_tables
+        from characterization.report import characterization_tables, systolic_tables
     except ModuleNotFoundError as error:
         missing = str(error.name).partition(".")[0]
         raise RunError(f"{missing} is missing: pip install 'dse[characterize]'") from error
-    tables, failure = characterization_tables(
-        names, points, depths, liberty, out, jobs, lambda text: click.echo(text, err=True)
-    )
+
+    def say(text: str) -> None:
+        click.echo(text, err=True)
+
+    if dataflow:
+        tables, failure = systolic_tables(names, dataflow, liberty, say)
+    else:
+        tables, failure = characterization_tables(names, points, depths, liberty, out, jobs, say)
     text = to_json(tables, f"dse {dse.__version__}") if form == "json" else "\n".join(map(to_terminal, tables))
     click.echo(text.rstrip("\n"))
     if failure:

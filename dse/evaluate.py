@@ -12,7 +12,7 @@ from dse.costs import REASONS as HARDWARE_REASONS
 from dse.costs import Costs
 from dse.dataflow import Dataflow
 from dse.metrics import Totals
-from dse.search import Bench, best_mapping
+from dse.search import Bench, best_mapping, layer_traffic
 from dse.space import Designs
 from dse.technology import Technology
 from dse.traffic import Mapping, Pins, Traffic
@@ -44,13 +44,14 @@ class Evaluation:
 def evaluate_layer(bench: Bench, layer: Layer, objective: str, pins: Pins) -> LayerResult:
     """One layer, mapped for the objective (or as pinned) on each design; shapes broadcast to those of the designs."""
     mapping = best_mapping(bench, layer, objective, pins)
-    traffic = bench.flow.traffic(layer, bench.designs, bench.costs.bits, mapping)
+    traffic = layer_traffic(bench.flow, layer, bench.designs, bench.costs.prices.bits, mapping)
     return LayerResult(layer, mapping, traffic, layer_totals(traffic, bench.designs, bench.costs))
 
 
 def layer_totals(traffic: Traffic, designs: Designs, hardware: Costs) -> Totals:
     """Price the traffic of one layer."""
-    cycles = hardware.cycles(traffic)
+    prices = hardware.prices
+    cycles = prices.cycles(traffic)
     return Totals(
         macs=traffic.macs,
         pes=hardware.pes,
@@ -58,9 +59,9 @@ def layer_totals(traffic: Traffic, designs: Designs, hardware: Costs) -> Totals:
         clock_mhz=hardware.clock_mhz,
         cycles=cycles,
         area_mm2=hardware.area_mm2,
-        energy_pj=hardware.energy_pj(traffic, sum(cycles.values())),
-        dram_bits=hardware.dram_bits(traffic),
-        glb_bits=sum(hardware.glb_bits(traffic)),
+        energy_pj=prices.energy_pj(traffic, sum(cycles.values())),
+        dram_bits=prices.dram_bits(traffic),
+        glb_bits=sum(prices.glb_bits(traffic)),
     )
 
 

@@ -27,8 +27,8 @@ def evaluate_design(
 ) -> tuple[Row, list[Row]]:
     """The totals row and one row per layer (in network order) of a scalar design.
 
-    A layer row is for all its `count` instances together; access columns are in words of the operand. Where the design
-    is infeasible, `reason` says why and the metrics are None.
+    Axes that do not apply to the design are None. A layer row is for all its `count` instances together; access columns
+    are in words of the operand. Where the design is infeasible, `reason` says why and the metrics are None.
     """
     bench = Bench.of(designs, technology)
     results, whole = {}, None
@@ -46,7 +46,8 @@ def evaluate_design(
 
 
 def _axes(designs: Designs, workload: Workload) -> Row:
-    axes = {axis.name: getattr(designs, axis.name).item() for axis in NUMERIC_AXES if axis.name != "clock_mhz"}
+    names = [axis.name for axis in NUMERIC_AXES if axis.name != "clock_mhz"]
+    axes = {name: getattr(designs, name).item() if designs.has(name) else None for name in names}
     return {
         "workload": workload.name,
         "pe_type": designs.pe_type,

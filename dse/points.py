@@ -1,4 +1,7 @@
-"""The table of points: one row per design and workload, in the order and types of `points.parquet`."""
+"""The table of points: one row per design and workload, in the order and types of `points.parquet`.
+
+An axis that does not apply to a design is null.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from dse.evaluate import Evaluation
 from dse.metrics import AREA_PARTS, CYCLE_PARTS, ENERGY_PARTS, METRICS, Totals
@@ -58,7 +62,7 @@ def points_table(block: Block, workload: str, evaluation: Evaluation) -> pa.Tabl
         "workload": _constant(workload, len(reason)),
         "pe_type": _constant(designs.pe_type, len(reason)),
         "dataflow": _constant(designs.dataflow, len(reason)),
-        **{axis.name: designs.column(axis.name) for axis in _AXES},
+        **{axis.name: _axis(designs, axis.name, len(reason)) for axis in _AXES},
         "batch": designs.column("batch"),
         "clock_setting": _clock_settings(designs),
         "clock_mhz": np.broadcast_to(evaluation.totals.clock_mhz, designs.shape).ravel(),
@@ -73,6 +77,10 @@ def points_table(block: Block, workload: str, evaluation: Evaluation) -> pa.Tabl
             columns[name] = pa.array(flat, pa.float64(), mask=~feasible)
     return pa.table([pa.array(columns[f.name], f.type) if isinstance(columns[f.name], np.ndarray)
                      else columns[f.name] for f in SCHEMA], schema=SCHEMA)  # fmt: skip
+
+
+def _axis(designs: Designs, name: str, length: int) -> NDArray[Any] | pa.Array:
+    return designs.column(name) if designs.has(name) else pa.nulls(length, SCHEMA.field(name).type)
 
 
 def _constant(text: str, length: int) -> pa.DictionaryArray:

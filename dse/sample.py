@@ -13,19 +13,21 @@ def sampled_ids(space: DesignSpace, sample: Sample) -> IntArray:
     """At most `sample.n` design ids, drawn by the sample's method and seed; sorted and unique.
 
     `random` draws without repeats; `lhs` and `sobol` draw in the unit cube of the axes and round down to an axis value,
-    so that a small space may give fewer designs than asked for.
+    so that a small space may give fewer designs than asked for. So may one in which some axes do not apply to some
+    dataflows: points that differ in those axes alone are one design.
     """
     n = min(sample.n or space.size, space.size)
     if sample.method == "random":
         rng = np.random.default_rng(sample.seed)
         return np.sort(_distinct(rng, space.size, n))
-    shape = np.asarray(space.shape)
+    axes = space.axes
     if sample.method == "lhs":
-        unit = qmc.LatinHypercube(d=len(shape), rng=sample.seed).random(n)
+        unit = qmc.LatinHypercube(d=len(axes), rng=sample.seed).random(n)
     else:
-        unit = qmc.Sobol(d=len(shape), rng=sample.seed).random_base2(int(n - 1).bit_length())[:n]
-    index = np.minimum((unit * shape).astype(np.int64), shape - 1)
-    return np.unique(np.ravel_multi_index(tuple(index.T), space.shape)).astype(np.int64)
+        unit = qmc.Sobol(d=len(axes), rng=sample.seed).random_base2(int(n - 1).bit_length())[:n]
+    counts = {name: len(values) for name, values in axes.items()}
+    columns = zip(counts.items(), unit.T, strict=True)
+    return np.unique(space.ids({name: np.minimum((u * k).astype(np.int64), k - 1) for (name, k), u in columns}))
 
 
 def _distinct(rng: np.random.Generator, size: int, n: int) -> IntArray:

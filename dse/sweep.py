@@ -27,9 +27,9 @@ from dse.config import Study
 from dse.errors import InputError, Problem
 from dse.evaluate import evaluate
 from dse.points import SCHEMA, points_table
+from dse.provenance import pe_hashes
 from dse.sample import sampled_ids
 from dse.space import Block
-from pe_library.model import load_pe_model
 
 BLOCK_DESIGNS = 16_384
 
@@ -89,7 +89,7 @@ def _identity(study: Study) -> dict[str, Any]:
     return {
         "version": dse.__version__,
         "config_sha256": study.sha256,
-        "pe_models": {name: load_pe_model(name).sha256 for name in study.space.pe_type},
+        "pe_models": pe_hashes(study.space),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from dse.sparsity import Sparsity
 from pe_library.memory.noc import NocParameters
 
 OBJECTIVES = ("latency", "energy", "edp")
@@ -18,3 +19,4 @@ class Technology:
     dram_pj_per_bit: float | None = None  # overrides the value of dram_technology
     noc: NocParameters = field(default_factory=NocParameters)
     energy_scale: float = 1.0  # one factor on all on-chip energy, to move the library to another node or voltage
+    sparsity: Sparsity = field(default_factory=Sparsity)

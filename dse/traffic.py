@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingType
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ Mapping = dict[str, NDArray[np.int64]]  # mapping parameter -> its value per des
 Pins = MappingType[str, int]  # mapping parameters that the user fixed
 
 FEASIBLE = 0
+NOT_ADDED = ("reason", "active_pes", "ifmap_zeros", "ofmap_zeros")
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,28 @@ class Traffic:
     spad_filter_writes: Count
     spad_psum_reads: Count
     spad_psum_writes: Count
+    ifmap_zeros: float = 0.0  # shares of zeros, from the layer
+    ofmap_zeros: float = 0.0
+
+    def repeated(self, times: Count) -> Traffic:
+        """The same work `times` over, one after another."""
+        each = (field.name for field in fields(self) if field.name not in NOT_ADDED)
+        return replace(self, **{name: getattr(self, name) * times for name in each})
 
 
 def ceil_div(numerator: Count, denominator: Count) -> Count:
     """Smallest integer not below numerator / denominator, for non-negative integers."""
     return -(-numerator // denominator)
+
+
+@cache
+def parts(total: int, ratio: float = 1.0) -> tuple[int, ...]:
+    """ceil(total / k) for k = ..., 2, 1, ascending: the sizes of equal parts; each at most `ratio` times the next."""
+    sizes = [total]
+    while sizes[-1] > 1:
+        largest = max(1, min(sizes[-1] - 1, int(sizes[-1] * ratio)))
+        sizes.append(ceil_div(total, ceil_div(total, largest)))
+    return tuple(reversed(sizes))
 
 
 def first_of(*checks: tuple[Count, int]) -> Count:

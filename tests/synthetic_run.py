@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dse.points import SCHEMA
+from dse.space import SPAD_AXES
 
 TYPES = ("fp32", "int16", "int8", "w4a8", "lightpe1", "lightpe2")
 # um2 and ns of a PE, pJ of a MAC, bits of a word: invented, only ordered as one expects.
@@ -23,12 +24,14 @@ SPACE = {
     "filter_spad_words": [112, 224], "psum_spad_words": [16, 24], "glb_kib": [64, 108, 256],
     "glb_bytes_per_cycle": [8], "dram_gb_s": [1.0, 4.0, 16.0], "clock_mhz": ["max", 200.0], "batch": [1],
 }  # fmt: skip
+MIXED = {**SPACE, "dataflow": ["weight_stationary", "row_stationary"]}
 
 
 def write_run(path, pe_types=TYPES, workloads=tuple(GMACS), space=SPACE, feasible=True, constraints=None):
     """Write run.json and points.parquet; every 7th design is infeasible, or all when `feasible` is False."""
     axes = {"pe_type": list(pe_types), **space}
-    designs = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    combinations = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    designs = list({tuple(design.values()): design for design in map(as_built, combinations)}.values())
     rows = [
         point(index, design, workload, feasible and index % 7 != 3)
         for workload in workloads
@@ -36,6 +39,11 @@ def write_run(path, pe_types=TYPES, workloads=tuple(GMACS), space=SPACE, feasibl
     ]
     config = {"workloads": list(workloads), "space": axes, "constraints": constraints or {}}
     return write_points(path, rows, config)
+
+
+def as_built(design):
+    """The design without the spads that its dataflow has no use for."""
+    return design if design["dataflow"] == "row_stationary" else {**design, **dict.fromkeys(SPAD_AXES)}
 
 
 def write_points(path, rows, config):
@@ -52,7 +60,7 @@ def write_points(path, rows, config):
 def point(index, design, workload, feasible):
     """One row of points.parquet."""
     um2, period, mac_pj, bits = PE[design["pe_type"]]
-    depth = design["filter_spad_words"] / 224
+    depth = (design["filter_spad_words"] or 56) / 224
     pes = design["rows"] * design["cols"]
     mhz = 1e3 / period if design["clock_mhz"] == "max" else design["clock_mhz"]
     macs = GMACS[workload] * 1e9

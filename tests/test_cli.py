@@ -22,6 +22,7 @@ from dse.dataflow import list_dataflows
 from dse.errors import InputError, Problem, RunError
 from dse.metrics import CYCLE_PARTS, METRICS
 from dse.points import SCHEMA
+from dse.space import SPAD_AXES
 from dse.sweep import Progress
 from dse.terminal.progress import show_progress
 from pe_library.model import list_pe_types
@@ -178,6 +179,13 @@ def test_listed_workloads_have_the_totals_of_their_layers() -> None:
         assert record["mweights"] == pytest.approx(network.weights / 1e6)
 
 
+def test_listed_dataflows_say_what_a_pe_keeps_operands_in() -> None:
+    rows = json.loads(run_ok("list", "dataflows", "--format", "json").stdout)["dataflows"]
+    found = {row["name"]: row["pe"] for row in rows}
+    assert (found["row_stationary"], found["weight_stationary"]) == ("spads", "registers")
+    assert all(row["description"].endswith(".") and row["parameters"] for row in rows)
+
+
 def test_schema_is_printed_as_json_and_markdown() -> None:
     assert run_ok("schema").stdout == json_schema() + "\n"
     assert run_ok("schema", "--format", "markdown").stdout == key_table() + "\n"
@@ -199,6 +207,19 @@ def test_evaluate_json_has_provenance_totals_and_layers_by_column_name() -> None
         assert sum(row[f"{part}_cycles"] for row in found["layers"]) == found["totals"][f"{part}_cycles"]
     for column in ("latency_ms", "energy_mj", "dram_mb"):
         assert sum(row[column] for row in found["layers"]) == pytest.approx(found["totals"][column])
+
+
+def test_evaluate_of_a_dataflow_without_spads_shows_none() -> None:
+    design = ("--design", "dataflow=weight_stationary,pe_type=int8")
+    assert "spad_words" not in run_ok(*EVALUATE, *design).stdout
+    totals = json.loads(run_ok(*EVALUATE, *design, "--format", "json").stdout)["totals"]
+    assert {totals[name] for name in SPAD_AXES} == {None}
+    refused = run(*EVALUATE, "--design", "dataflow=weight_stationary,ifmap_spad_words=12")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr == (
+        "error: --design: ifmap_spad_words: must be left out: PEs of weight_stationary have no spads, got 12 "
+        "(it applies to row_stationary)\n"
+    )
 
 
 def test_evaluate_csv_has_the_layers_of_json() -> None:
@@ -281,6 +302,18 @@ def test_sweep_pareto_and_report_follow_each_other(study: Path) -> None:
     assert all(Path(path).is_file() and Path(path).parent == Path("paper") for path in written)
 
 
+def test_a_run_of_several_dataflows_names_the_winners_dataflow_and_leaves_spads_blank(study: Path) -> None:
+    flows = "  dataflow: [row_stationary, weight_stationary]\n"
+    (study / "tiny.yaml").write_text(TINY.replace("  rows", flows + "  rows"))
+    run_ok("sweep", "tiny.yaml", "--jobs", "1")
+    best = json.loads(run_ok("pareto", "--format", "json").stdout)["best"]
+    text = run_ok("pareto").stdout
+    assert all(row["dataflow"].removesuffix("_stationary") in text for row in best)
+    _, *lines = run_ok("pareto", "--format", "csv").stdout.splitlines()
+    for line in csv.DictReader(lines):
+        assert (line["psum_spad_words"] == "") == (line["dataflow"] == "weight_stationary")
+
+
 def test_sweep_refuses_the_folder_of_another_study(study: Path) -> None:
     run_ok("sweep", "tiny.yaml", "--jobs", "1", "-o", "out")
     (study / "other.yaml").write_text(TINY.replace("[8, 12]", "[8, 16]"))
@@ -359,12 +392,15 @@ def test_characterize_refuses_bad_options(arguments: list[str], message: str) ->
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--points", "1", "--at", POINT], "--points and --at exclude each other"),
+        (["--points", "1", "--at", POINT], "--points, --at and --dataflow exclude each other"),
+        (["--points", "1", "--dataflow", "weight_stationary"], "--points, --at and --dataflow exclude each other"),
         (["--points", "0"], "0 is not in the range x>=1"),
         (["--liberty", "none.lib"], "'none.lib' does not exist"),
         (["int8", "--liberty", __file__], "--liberty would replace what is shipped: name a folder with -o"),
-        (["int8", "--points", "1", "-o", "here"], "-o excludes --points and --at"),
-        (["int8", "--at", POINT, "-o", "here"], "-o excludes --points and --at"),
+        (["int8", "--points", "1", "-o", "here"], "-o excludes --points, --at and --dataflow"),
+        (["int8", "--at", POINT, "-o", "here"], "-o excludes --points, --at and --dataflow"),
+        (["int8", "--dataflow", "weight_stationary", "-o", "here"], "-o excludes --points, --at and --dataflow"),
+        (["int8", "--dataflow", "row_stationary"], "unknown systolic dataflow, got 'row_stationary'"),
     ],
 )
 def test_characterize_refuses_what_makes_no_sense(arguments: list[str], message: str) -> None:

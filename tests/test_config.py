@@ -23,7 +23,7 @@ from dse.config.schema import ConfigModel, Space, TechnologyModel
 from dse.config.yaml_source import read_yaml
 from dse.errors import InputError
 from dse.metrics import METRICS
-from dse.space import MAX_CLOCK, NUMERIC_AXES, SPACE_AXES
+from dse.space import MAX_CLOCK, NUMERIC_AXES, SPACE_AXES, SPAD_AXES
 from dse.technology import Technology
 from pe_library.memory.noc import NocParameters
 from pe_library.model import list_pe_types
@@ -39,6 +39,11 @@ FULL: dict[str, Any] = {
     "sample": {"method": "random", "n": 3, "seed": 7},
     "mapping": {"objective": "latency"},
     "technology": {"glb_cell": "itrs-hp", "dram_pj_per_bit": 3.5, "noc": {"supply_v": 1.0}},
+}
+SYSTOLIC: dict[str, Any] = {**SMALLEST, "space": {"dataflow": "weight_stationary", "rows": [8, 12]}}
+MIXED: dict[str, Any] = {
+    **SMALLEST,
+    "space": {"dataflow": ["row_stationary", "weight_stationary"], "rows": [8, 12], "psum_spad_words": [16, 24]},
 }
 
 
@@ -181,10 +186,25 @@ def test_resolved_config_is_plain_json_with_every_default(tmp_path: Path) -> Non
     assert list(resolved["workload_sha256"]) == resolved["workloads"] == ["resnet20-cifar10"]
 
 
-def test_resolved_config_loads_as_the_same_study(tmp_path: Path) -> None:
-    study = study_of(tmp_path, FULL)
+@pytest.mark.parametrize("content", [FULL, SYSTOLIC, MIXED])
+def test_resolved_config_loads_as_the_same_study(tmp_path: Path, content: dict[str, Any]) -> None:
+    study = study_of(tmp_path, content)
     again = {key: value for key, value in study.resolved.items() if key != "workload_sha256"}
     assert study_of(tmp_path, again) == study
+
+
+def test_spad_axes_are_there_for_dataflows_with_spads_only(tmp_path: Path) -> None:
+    alone, mixed = study_of(tmp_path, SYSTOLIC), study_of(tmp_path, MIXED)
+    assert set(alone.space.axes) == set(alone.resolved["space"]) == set(SPACE_AXES) - set(SPAD_AXES)
+    assert set(mixed.space.axes) == set(mixed.resolved["space"]) == set(SPACE_AXES)
+    assert (alone.space.size, mixed.space.size) == (2, 2 * 2 + 2)
+    assert mixed.space.spad_dataflows == ("row_stationary",)
+
+
+def test_a_sample_is_at_most_the_designs_there_are(tmp_path: Path) -> None:
+    assert study_of(tmp_path, {**MIXED, "sample": {"method": "random", "n": 6}}).sample.n == 6
+    with pytest.raises(InputError, match="at most the size of the space, 6"):
+        study_of(tmp_path, {**MIXED, "sample": {"method": "random", "n": 7}})
 
 
 def test_every_example_loads() -> None:
@@ -294,6 +314,19 @@ def test_design_option_fills_in_defaults() -> None:
     assert math.isinf(float(design.clock_mhz))
 
 
+def test_design_option_has_no_spads_where_the_dataflow_has_none() -> None:
+    design = load_design("dataflow=weight_stationary,rows=16")
+    assert [axis.name for axis in NUMERIC_AXES if not design.has(axis.name)] == list(SPAD_AXES)
+    assert (design.shape, int(design.rows)) == ((), 16)
+    with pytest.raises(InputError) as caught:
+        load_design("dataflow=weight_stationary,psum_spad_words=8,rows=0")
+    assert [str(problem) for problem in caught.value.problems] == [
+        "--design: rows: must be at least 1, got 0",
+        "--design: psum_spad_words: must be left out: PEs of weight_stationary have no spads, got 8 "
+        "(it applies to row_stationary)",
+    ]
+
+
 def test_design_option_reports_all_problems() -> None:
     with pytest.raises(InputError) as caught:
         load_design("pe_type=int61,rowz=3,rows=0,cols=1.5,cols=3,glb_kib=,batch=nan")
@@ -356,6 +389,6 @@ def test_docs_hold_the_table_of_keys() -> None:
 def test_examples_in_the_docs_load(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "config.md").read_text()
     examples = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
-    assert len(examples) == 2
+    assert len(examples) == 3
     for example_text in examples:
         assert study_of(tmp_path, example_text).name in example_text

@@ -22,6 +22,7 @@ from workloads.layer import Layer, Workload
 from workloads.loader import list_workloads, load_workload
 
 RESNET20 = load_workload("resnet20-cifar10")
+FLOWS = ("row_stationary",)
 SMALL_SPACE: dict[str, tuple[Any, ...]] = {
     "rows": (8, 12), "cols": (14,), "ifmap_spad_words": (12, 24), "filter_spad_words": (64, 224),
     "psum_spad_words": (16,), "glb_kib": (64, 108), "glb_bytes_per_cycle": (8, 32), "dram_gb_s": (1.0,),
@@ -53,7 +54,7 @@ def table_of(space: DesignSpace, blocks: list[Block]) -> dict[str, list[Any]]:
 
 @pytest.mark.parametrize("pe_type", ["int8", "lightpe1"])
 def test_scalar_column_and_mesh_give_identical_rows(pe_type: str) -> None:
-    space = DesignSpace(pe_type=(pe_type,), dataflow=("row_stationary",), **SMALL_SPACE)
+    space = DesignSpace(pe_type=(pe_type,), dataflow=FLOWS, spad_dataflows=FLOWS, **SMALL_SPACE)
     mesh = table_of(space, list(space.blocks(10_000)))
     assert table_of(space, list(space.blocks(30))) == mesh
     assert table_of(space, list(space.select(np.arange(space.size), 100))) == mesh
@@ -84,7 +85,7 @@ def test_a_design_has_the_same_result_alone_and_among_any_others(
 
 
 def test_infeasible_designs_are_flagged_with_a_reason_and_carry_no_metric() -> None:
-    space = DesignSpace(pe_type=("int8",), dataflow=("row_stationary",), **SMALL_SPACE)
+    space = DesignSpace(pe_type=("int8",), dataflow=FLOWS, spad_dataflows=FLOWS, **SMALL_SPACE)
     table = table_of(space, list(space.blocks(10_000)))
     for index, feasible in enumerate(table["feasible"]):
         assert feasible == (table["reason"][index] == "")

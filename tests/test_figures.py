@@ -14,6 +14,7 @@ from PIL import Image
 from dse.errors import InputError
 from dse.metrics import METRICS
 from dse.report import figures
+from dse.report.breakdowns import breakdowns
 from dse.report.figures import SkipFigureError, list_figures, load_figure, save
 from dse.report.figures._style import DOUBLE_IN, SINGLE_IN, STYLE, type_style
 from dse.report.figures.scatter import View, draw_pair
@@ -21,7 +22,7 @@ from dse.report.gains import GAIN_METRICS, fronts
 from dse.report.run import open_run
 from dse.report.usable import load_points
 from pe_library.model import list_pe_types
-from tests.synthetic_run import SPACE, write_run
+from tests.synthetic_run import MIXED, SPACE, write_run
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +86,34 @@ def test_nothing_is_cut_off(figure):
     assert min(box.x0, box.y0) >= -0.01
     assert box.x1 <= figure.get_figwidth() + 0.01
     assert box.y1 <= figure.get_figheight() + 0.01
+
+
+def test_the_breakdown_of_several_dataflows_names_those_of_the_best_designs(tmp_path):
+    mixed = open_run(write_run(tmp_path / "mixed", ("int16", "int8"), ("vgg16", "alexnet"), MIXED))
+    figure = drawn(mixed, "breakdown")
+    test_nothing_is_cut_off(figure)
+    best = breakdowns(mixed, load_points(mixed, GAIN_METRICS))
+    shown = [text.get_text() for axis in figure.axes[:2] for text in axis.texts]
+    assert [text.split()[1] for text in shown] == [
+        row["dataflow"].removesuffix("_stationary") for row in best if row["clock_setting"] == "max"
+    ]
+    tops = [text.get_window_extent().y1 for axis in figure.axes[:2] for text in axis.texts]
+    assert max(tops) <= figure.axes[0].get_window_extent().y1
+
+
+def test_the_figure_of_dataflows_has_a_front_of_each_and_is_left_out_where_there_is_one(run, tmp_path):
+    mixed = open_run(write_run(tmp_path / "mixed", ("int16", "int8"), ("vgg16", "alexnet"), MIXED))
+    figure = drawn(mixed, "dataflows")
+    test_nothing_is_cut_off(figure)
+    test_text_is_at_least_7_points_at_column_width(figure)
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend == ["weight stationary", "row stationary", "best INT16"]
+    points = load_points(mixed, GAIN_METRICS)
+    for axis, (_, by_flow, _) in zip(figure.axes, fronts(points, ("perf_per_area", "energy"), "dataflow"), strict=True):
+        drawn_points = [line.get_xydata().shape[0] for line in axis.lines if line.get_drawstyle() != "default"]
+        assert drawn_points == [len(front) for front in by_flow.values()]
+    with pytest.raises(SkipFigureError, match="one dataflow"):
+        load_figure("dataflows").draw(run, load_points(run, GAIN_METRICS))
 
 
 def test_files_carry_provenance_and_no_date(run, tmp_path):

@@ -22,6 +22,8 @@ ALLOWED = {
     "dse.traffic": (),
     "dse.pareto": (),
     "dse.dataflow": ("dse.dataflow", "dse.errors", "dse.space", "dse.traffic", "workloads"),
+    "dse.cells": ("dse.space",),
+    "dse.prices": ("dse.sparsity", "dse.traffic"),
     "dse": ("dse", "pe_library", "workloads"),
     "pe_library": ("pe_library", "dse.errors"),
     "workloads": ("workloads", "dse.errors"),
@@ -30,8 +32,8 @@ ALLOWED = {
 }
 # What one evaluation may stand on: nothing that reads configs, writes runs or draws.
 BELOW_EVALUATE = {
-    "dse", "dse.costs", "dse.dataflow", "dse.errors", "dse.metrics", "dse.search", "dse.space", "dse.technology",
-    "dse.traffic",
+    "dse", "dse.cells", "dse.costs", "dse.dataflow", "dse.errors", "dse.metrics", "dse.prices", "dse.search",
+    "dse.space", "dse.sparsity", "dse.technology", "dse.traffic",
 }  # fmt: skip
 
 

@@ -67,6 +67,9 @@ EDITS = {
     "PE type twice": ("[int8]", "[int8, int8]", ":5: space.pe_type[1]: values must differ, got 'int8'"),
     "dataflow misspelt": ("", "  dataflow: row_stationry\n",
         ":7: space.dataflow: unknown dataflow, got 'row_stationry' (did you mean `row_stationary`?)"),
+    "spads where there are none": ("", "  dataflow: weight_stationary\n  psum_spad_words: [16, 24]\n",
+        ":8: space.psum_spad_words: must be left out: PEs of weight_stationary have no spads, got [16, 24] "
+        "(it applies to row_stationary)"),
     "axis empty": ("[8, 12]", "[]", ":6: space.rows: must not be empty, got []"),
     "axis null": ("[8, 12]", "", ":6: space.rows: must be a whole number (the value is empty)"),
     "axis zero": ("[8, 12]", "[8, 0]", ":6: space.rows[1]: must be at least 1, got 0"),
@@ -268,6 +271,25 @@ def test_all_problems_come_at_once_in_the_order_of_the_file(folder: Path) -> Non
           ":6: space.rows[1]: must be at least 1, got 0\n"
           ":6: space.rows[2]: must be a whole number, got 'x' ...\n"
           ":7: objectives[0]: unknown metric, got 'speed' ...")  # fmt: skip
+
+
+def test_spads_of_no_use_are_named_together_with_all_other_problems(folder: Path) -> None:
+    flows = "  dataflow: [weight_stationary, output_stationary]\n  ifmap_spad_words: {start: 8, stop: 16, step: 4}\n"
+    text = BASE.replace("8, 12", "8, 0") + flows + "  filter_spad_words: 0\nobjectives: [speed]\n"
+    (folder / "study.yaml").write_text(text)
+    names = "weight_stationary, output_stationary"
+    check(folder, "study.yaml",
+          ":6: space.rows[1]: must be at least 1, got 0\n"
+          f":8: space.ifmap_spad_words: must be left out: PEs of {names} have no spads, got {{'start': 8, ...\n"
+          ":9: space.filter_spad_words: must be at least 1, got 0\n"
+          f":9: space.filter_spad_words: must be left out: PEs of {names} have no spads, got 0 ...\n"
+          ":10: objectives[0]: unknown metric, got 'speed' ...")  # fmt: skip
+
+
+@pytest.mark.parametrize("flows", ["[weight_stationary, weight_stationry]", "[]", "[3]", "{a: b}"])
+def test_spads_are_not_judged_where_the_dataflows_are_in_doubt(folder: Path, flows: str) -> None:
+    (folder / "study.yaml").write_text(BASE + f"  dataflow: {flows}\n  ifmap_spad_words: 8\n")
+    check(folder, "study.yaml", ":7: space.dataflow...")
 
 
 def test_a_flood_of_problems_is_cut_short(folder: Path) -> None:

@@ -150,7 +150,7 @@ def test_terminal_tables_fit_100_columns(undrawn, run, tmp_path):
 def test_json_holds_provenance_best_points_fronts_and_gains(undrawn, run, tmp_path):
     content = json.loads(pareto(run, ["energy"], tmp_path).render("json"))
     assert content["provenance"] == run.provenance
-    assert set(content) == {"provenance", "best", "front", "gains"}
+    assert set(content) == {"provenance", "best", "front", "gains", "dataflows"}
     assert {row["pe_type"] for row in content["best"]} == {"fp32", "int16", "int8", "w4a8", "lightpe1", "lightpe2"}
 
 

@@ -15,6 +15,7 @@ from dse import sweep as sweep_module
 from dse.config import Study, load_study
 from dse.errors import InputError
 from dse.points import SCHEMA
+from dse.space import SPACE_AXES, SPAD_AXES
 from dse.sweep import Progress, sweep
 
 CONFIG = """
@@ -31,6 +32,8 @@ space:
   clock_mhz: [max, 150]
 objectives: [perf_per_area, energy]
 """
+SMALL = CONFIG.replace(", mobilenetv2", "")
+MIXED = SMALL.replace("  rows", "  dataflow: [weight_stationary, row_stationary]\n  rows")
 
 
 @pytest.fixture
@@ -84,9 +87,11 @@ def test_same_config_same_bytes_whatever_the_number_of_jobs_or_blocks(
     assert digest(one) == digest(two)
 
 
+@pytest.mark.parametrize("text", [CONFIG, MIXED])
 def test_a_killed_sweep_resumes_and_ends_with_the_same_bytes(
-    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    study = study_of(tmp_path, text)
     monkeypatch.setattr(sweep_module, "BLOCK_DESIGNS", 16)
     unbroken = sweep(study, tmp_path / "unbroken", 1, False, quiet).path
 
@@ -160,6 +165,46 @@ def test_a_run_of_another_config_is_never_overwritten(study: Study, tmp_path: Pa
         sweep(other, tmp_path / "run", 1, False, quiet)
     assert digest(tmp_path / "run") == before
     shutil.rmtree(tmp_path / "run" / "parts", ignore_errors=True)
+
+
+def test_designs_of_several_dataflows_have_spads_where_they_apply_and_are_there_once(tmp_path: Path) -> None:
+    study = study_of(tmp_path, MIXED)
+    counted: list[Progress] = []
+    summary = sweep(study, tmp_path / "run", 1, False, counted.append)
+    rows = pq.read_table(summary.path / "points.parquet").to_pylist()
+    assert {progress.total for progress in counted} == {summary.designs} == {study.space.size} == {2 * (64 + 32)}
+    for row in rows:
+        spads = {row[name] for name in SPAD_AXES}
+        assert spads == {None} if row["dataflow"] == "weight_stationary" else None not in spads
+    axes = [*(name for name in SPACE_AXES if name != "clock_mhz"), "clock_setting"]
+    assert len({tuple(row[name] for name in axes) for row in rows}) == len(rows) == study.space.size
+    assert set(json.loads((summary.path / "run.json").read_text())["pe_models"]) == {
+        "int16", "int16 weight_stationary", "lightpe1", "lightpe1 weight_stationary"
+    }  # fmt: skip
+
+
+def test_a_design_has_the_same_results_alone_and_among_other_dataflows(tmp_path: Path) -> None:
+    def points(text: str, name: str) -> list[dict[str, object]]:
+        run = sweep(study_of(tmp_path, text), tmp_path / name, 1, False, quiet).path
+        rows = pq.read_table(run / "points.parquet").drop_columns(["design_id"]).to_pylist()
+        return sorted(rows, key=repr)
+
+    single = "  dataflow: weight_stationary\n  rows"
+    systolic = SMALL.replace("  rows", single).replace("  filter_spad_words: [112, 224]\n", "")
+    assert points(MIXED, "both") == sorted(points(SMALL, "one") + points(systolic, "other"), key=repr)
+
+
+def test_a_sweep_of_one_dataflow_is_not_resumed_with_another(study: Study, tmp_path: Path) -> None:
+    other = CONFIG.replace("  rows", "  dataflow: output_stationary\n  rows").replace(
+        "  filter_spad_words: [112, 224]\n", ""
+    )
+    out = tmp_path / "run"
+    sweep_interrupted(study, out)
+    parts = sorted((out / "parts").glob("*.parquet"))
+    for text in (MIXED, other, MIXED.replace("weight", "input")):
+        with pytest.raises(InputError, match="holds a run of another config"):
+            sweep(study_of(tmp_path, text), out, 1, False, quiet)
+    assert sorted((out / "parts").glob("*.parquet")) == parts
 
 
 def test_a_sample_sweeps_only_its_designs_and_gives_the_grid_rows(study: Study, tmp_path: Path) -> None:

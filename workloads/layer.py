@@ -16,9 +16,14 @@ Kinds, all of them loop nests over the same letters:
              A flattened input of n values is C = n, H = W = 1
   gemm       (m x k) times (k x n): the m rows are H, the reduction k is C, the n columns are M;
              W = R = S = 1. The k x n operand plays the filters. `groups` > 1 is a batch of
-             independent products (attention heads), C and M again being totals
+             independent products, C and M again being totals
+  matmul     as gemm, but both operands are activations (attention: queries times keys, scores
+             times values): the k x n operand is another one for every image of a batch and
+             does not belong to the weights of the network
 
-A convolution with unequal padding is written with the padded ifmap as H, W and padding 0.
+A transposed convolution is several convolutions: `workloads.transposed`.
+`pad_bottom` and `pad_right` are padding beyond `padding` at one edge; no count depends on which.
+`ifmap_zeros`, `ofmap_zeros`: share of zeros among the words of a feature map, 0 where unknown.
 Every quantity is an exact Python integer; `MAX_WORK` keeps what follows from it inside int64.
 """
 
@@ -30,10 +35,15 @@ from typing import Literal, get_args
 
 from dse.errors import InputError, Problem, did_you_mean
 
-Kind = Literal["conv", "depthwise", "fc", "gemm"]
+Kind = Literal["conv", "depthwise", "fc", "gemm", "matmul"]
 KINDS: tuple[str, ...] = get_args(Kind)
 SIZES = ("C", "H", "W", "M", "R", "S", "stride", "padding", "dilation", "groups", "count")
 """The integer fields of a layer, in the order of the CSV columns."""
+EDGES = ("pad_bottom", "pad_right")
+SHARES = ("ifmap_zeros", "ofmap_zeros")
+OPTIONS = (*EDGES, *SHARES)
+"""Fields that may be left out; they are then 0."""
+_MAY_BE_ZERO = ("padding", "output_padding", *EDGES)
 
 MAX_SIZE = 2**31 - 1
 MAX_WORK = 2**50
@@ -57,6 +67,10 @@ class Layer:
     dilation: int = 1
     groups: int = 1
     count: int = 1
+    pad_bottom: int = 0
+    pad_right: int = 0
+    ifmap_zeros: float = 0.0
+    ofmap_zeros: float = 0.0
 
     def __post_init__(self) -> None:
         problems = [*value_problems(vars(self))] or [*_relation_problems(self)] or [*_limit_problems(self)]
@@ -65,13 +79,23 @@ class Layer:
 
     @property
     def E(self) -> int:
-        """Ofmap height: floor((H + 2 padding - dilation (R - 1) - 1) / stride) + 1."""
-        return (self.H + 2 * self.padding - self.dilation * (self.R - 1) - 1) // self.stride + 1
+        """Ofmap height: floor((padded height - dilation (R - 1) - 1) / stride) + 1."""
+        return (self.padded_height - self.dilation * (self.R - 1) - 1) // self.stride + 1
 
     @property
     def F(self) -> int:
-        """Ofmap width: floor((W + 2 padding - dilation (S - 1) - 1) / stride) + 1."""
-        return (self.W + 2 * self.padding - self.dilation * (self.S - 1) - 1) // self.stride + 1
+        """Ofmap width: floor((padded width - dilation (S - 1) - 1) / stride) + 1."""
+        return (self.padded_width - self.dilation * (self.S - 1) - 1) // self.stride + 1
+
+    @property
+    def padded_height(self) -> int:
+        """Rows of the padded ifmap: H + 2 padding + pad_bottom."""
+        return self.H + 2 * self.padding + self.pad_bottom
+
+    @property
+    def padded_width(self) -> int:
+        """Columns of the padded ifmap: W + 2 padding + pad_right."""
+        return self.W + 2 * self.padding + self.pad_right
 
     @property
     def reduction_length(self) -> int:
@@ -85,7 +109,7 @@ class Layer:
 
     @property
     def weights(self) -> int:
-        """Filter words of one instance, without bias."""
+        """Filter words of one instance, without bias; in a matmul those of the k x n operand."""
         return self.M * self.reduction_length
 
     @property
@@ -99,9 +123,9 @@ class Layer:
         return self.M * self.E * self.F
 
     @property
-    def shape(self) -> tuple[str | int, ...]:
+    def shape(self) -> tuple[str | int | float, ...]:
         """Everything but name and count: layers of equal shape cost the same."""
-        return (self.kind, *(getattr(self, size) for size in SIZES if size != "count"))
+        return (self.kind, *(getattr(self, name) for name in (*SIZES, *OPTIONS) if name != "count"))
 
 
 @dataclass(frozen=True)
@@ -138,41 +162,55 @@ class Workload:
 
     @property
     def weights(self) -> int:
-        """Filter words of the network, without biases and normalization."""
-        return sum(layer.weights * layer.count for layer in self.layers)
+        """Weights of the network, without biases and normalization."""
+        return sum(layer.weights * layer.count for layer in self.layers if layer.kind != "matmul")
+
+    @property
+    def states_zeros(self) -> bool:
+        """Whether any layer has a share of zeros."""
+        return any(layer.ifmap_zeros or layer.ofmap_zeros for layer in self.layers)
 
     def unique_layers(self) -> tuple[Layer, ...]:
         """Layers of equal shape merged: counts added, name and place of the first kept."""
-        merged: dict[tuple[str | int, ...], Layer] = {}
+        merged: dict[tuple[str | int | float, ...], Layer] = {}
         for layer in self.layers:
             same = merged.get(layer.shape)
             merged[layer.shape] = layer if same is None else replace(same, count=same.count + layer.count)
         return tuple(merged.values())
 
 
-def value_problems(fields: Mapping[str, object]) -> Iterator[Problem]:
+def value_problems(fields: Mapping[str, object], kinds: tuple[str, ...] = KINDS) -> Iterator[Problem]:
     """What is wrong with each field on its own, for those that are given. `Problem.path` is the field's name."""
-    if "kind" in fields and fields["kind"] not in KINDS:
-        yield Problem("kind", "unknown kind of layer", fields["kind"], did_you_mean(fields["kind"], KINDS))
-    for size in (size for size in SIZES if size in fields):
-        value, least = fields[size], 0 if size == "padding" else 1
+    if "kind" in fields and fields["kind"] not in kinds:
+        yield Problem("kind", "unknown kind of layer", fields["kind"], did_you_mean(fields["kind"], kinds))
+    for size in (size for size in (*SIZES, "output_padding", *EDGES) if size in fields):
+        value, least = fields[size], 0 if size in _MAY_BE_ZERO else 1
         if type(value) is not int:
             yield Problem(size, "must be an integer", value)
         elif not least <= value <= MAX_SIZE:
             rule = f"must be at least {least}" if value < least else f"must be at most {MAX_SIZE}"
             yield Problem(size, rule, value)
+    for name in (name for name in SHARES if name in fields):
+        share = fields[name]
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+            yield Problem(name, "must be a share from 0 to 1", share)
+
+
+def group_problems(C: int, M: int, groups: int) -> Iterator[Problem]:
+    """Channels and filters must be shared out evenly."""
+    for size, total in (("C", C), ("M", M)):
+        if total % groups:
+            yield Problem("groups", f"must divide {size} = {total}", groups)
 
 
 def _relation_problems(layer: Layer) -> Iterator[Problem]:
     """Fields against each other, for a layer whose single fields are sound."""
-    for size in ("C", "M"):
-        if getattr(layer, size) % layer.groups:
-            yield Problem("groups", f"must divide {size} = {getattr(layer, size)}", layer.groups)
+    yield from group_problems(layer.C, layer.M, layer.groups)
     for size, required in _fixed_sizes(layer).items():
         if getattr(layer, size) != required:
             yield Problem(size, f"must be {required} in this {layer.kind} layer", getattr(layer, size))
-    for size, kernel, ifmap in (("R", layer.R, layer.H), ("S", layer.S, layer.W)):
-        extent, padded = layer.dilation * (kernel - 1) + 1, ifmap + 2 * layer.padding
+    for size, kernel, padded in (("R", layer.R, layer.padded_height), ("S", layer.S, layer.padded_width)):
+        extent = layer.dilation * (kernel - 1) + 1
         if extent > padded:
             rule = f"filter spans {extent} (dilation {layer.dilation}) and must fit the padded ifmap of {padded}"
             yield Problem(size, rule, kernel)
@@ -180,13 +218,13 @@ def _relation_problems(layer: Layer) -> Iterator[Problem]:
 
 def _fixed_sizes(layer: Layer) -> dict[str, int]:
     """The values that a kind of layer prescribes."""
-    plain = {"stride": 1, "padding": 0, "dilation": 1}
+    plain = {"stride": 1, "padding": 0, "dilation": 1, "pad_bottom": 0, "pad_right": 0}
     match layer.kind:
         case "depthwise":
             return {"groups": layer.C}
         case "fc":
             return {"R": layer.H, "S": layer.W, "groups": 1, **plain}
-        case "gemm":
+        case "gemm" | "matmul":
             return {"W": 1, "R": 1, "S": 1, **plain}
         case _:
             return {}

@@ -1,6 +1,7 @@
 """Workloads by name or from a file: our layer CSV and SCALE-Sim topologies.
 
-Layer CSV: a header with the columns of `COLUMNS` in any order, one row a layer, `#` comments. Comments
+Layer CSV: a header with the columns of `COLUMNS` and any of `OPTIONAL`, in any order, one row a layer, `#`
+comments. A row of kind `transposed` becomes the convolutions that compute it. Comments
 of the form `# key: text` fill the fields of Workload (keys in `_KEYS`; a key may be repeated, its texts
 are joined); all other comments are the description. `published_macs` and `published_gap` start with the
 number and go on with its source or reason.
@@ -10,15 +11,19 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from dse.errors import InputError, Problem, did_you_mean
-from workloads.layer import SIZES, Kind, Layer, Workload, value_problems
+from workloads.layer import EDGES, KINDS, OPTIONS, SHARES, SIZES, Kind, Layer, Workload, value_problems
 from workloads.scalesim import read_topology, topology_columns
-from workloads.table import Row, Table, read_text, split_table, whole_number
+from workloads.table import Row, Table, read_text, share, split_table, whole_number
+from workloads.transposed import TransposedConvolution
 
 COLUMNS = ("layer", "kind", *SIZES)
+OPTIONAL = ("output_padding", *OPTIONS)
+TRANSPOSED = "transposed"
 MAX_PROBLEMS = 20
 _FOLDER = Path(__file__).parent
 _KEYS = ("source", "input", "published_macs", "published_gap", "outside the model")
@@ -84,11 +89,9 @@ def _read_layers(table: Table) -> tuple[tuple[Layer, ...], tuple[Problem, ...]]:
     layers: list[Layer] = []
     lines: dict[str, int] = {}
     for row in [] if problems else rows:
-        layer_or_problems = _read_layer(table, header.cells, row)
-        if isinstance(layer_or_problems, Layer):
-            layers.append(layer_or_problems)
-        else:
-            problems += layer_or_problems
+        read, wrong = _read_row(table, header.cells, row)
+        layers += read
+        problems += wrong
         name = row.cells[header.cells.index("layer")] if len(row.cells) == len(header.cells) else ""
         if name and name in lines:
             rule = f"name is used in line {lines[name]} already"
@@ -103,29 +106,47 @@ def _header_problems(table: Table, header: Row) -> list[Problem]:
         return [Problem(table.at(header), "is not the header of a layer CSV", header.cells[0], _HEADER_HINT)]
     problems = [Problem(table.at(header), f"column `{column}` is missing") for column in missing]
     for place, title in enumerate(header.cells):
-        if title not in COLUMNS:
-            problems.append(Problem(table.at(header), "unknown column", title, did_you_mean(title, COLUMNS)))
+        if title not in (*COLUMNS, *OPTIONAL):
+            hint = did_you_mean(title, (*COLUMNS, *OPTIONAL))
+            problems.append(Problem(table.at(header), "unknown column", title, hint))
         elif title in header.cells[:place]:
             problems.append(Problem(table.at(header), "column is there twice", title))
     return problems
 
 
-def _read_layer(table: Table, header: tuple[str, ...], row: Row) -> Layer | list[Problem]:
+def _read_row(table: Table, header: tuple[str, ...], row: Row) -> tuple[tuple[Layer, ...], list[Problem]]:
+    """The layers of a row, usually one, or what is wrong with it."""
     if len(row.cells) != len(header):
-        return [Problem(table.at(row), f"must have {len(header)} values, has {len(row.cells)}")]
-    cells = dict(zip(header, row.cells, strict=True))
-    values = {size: whole_number(cells[size], table.at(row, size)) for size in SIZES}
-    numbers = {size: value for size, value in values.items() if isinstance(value, int)}
+        return (), [Problem(table.at(row), f"must have {len(header)} values, has {len(row.cells)}")]
+    cells = {title: cell for title, cell in zip(header, row.cells, strict=True) if cell or title in COLUMNS}
+    name, kind = cells.pop("layer"), cells.pop("kind")
+    values = {
+        title: (share if title in SHARES else whole_number)(cell, table.at(row, title)) for title, cell in cells.items()
+    }
+    numbers = {title: value for title, value in values.items() if not isinstance(value, Problem)}
     problems = [value for value in values.values() if isinstance(value, Problem)]
-    if not cells["layer"]:
+    if not name:
         problems.append(Problem(table.at(row, "layer"), "must not be empty"))
-    wrong = tuple(value_problems({"kind": cells["kind"], **numbers}))
+    wrong = tuple(value_problems({"kind": kind, **numbers}, (*KINDS, TRANSPOSED)))
     if not problems and not wrong:
         try:
-            return Layer(cells["layer"], cast(Kind, cells["kind"]), **numbers)
+            return _layers(name, kind, numbers), []
         except InputError as error:
             wrong = error.problems
-    return [*problems, *(Problem(table.at(row, p.path), p.rule, p.value, p.hint) for p in wrong)]
+    return (), [*problems, *(Problem(table.at(row, p.path), p.rule, p.value, p.hint) for p in wrong)]
+
+
+def _layers(name: str, kind: str, numbers: Mapping[str, Any]) -> tuple[Layer, ...]:
+    """The layers of a row whose single values are sound."""
+    foreign = EDGES if kind == TRANSPOSED else ("output_padding",)
+    rule = f"must be 0 in {'a' if kind == TRANSPOSED else 'any but a'} {TRANSPOSED} layer"
+    problems = [Problem(title, rule, numbers[title]) for title in foreign if numbers.get(title)]
+    if problems:
+        raise InputError(problems)
+    own = {title: value for title, value in numbers.items() if title not in foreign}
+    if kind == TRANSPOSED:
+        return TransposedConvolution(name, **own).layers()
+    return (Layer(name, cast(Kind, kind), **own),)
 
 
 def _read_comments(table: Table) -> tuple[dict[str, str], list[Problem]]:

@@ -81,3 +81,10 @@ def whole_number(cell: str, where: str) -> int | Problem:
     if len(cell) > _MAX_DIGITS:
         return Problem(where, f"must have at most {_MAX_DIGITS} digits", cell)
     return int(cell)
+
+
+def share(cell: str, where: str) -> float | Problem:
+    """The decimal number written in a cell (`0.387`: no sign, no exponent, no `%`), or what is wrong with it."""
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", cell) or len(cell) > _MAX_DIGITS:
+        return Problem(where, "must be a share from 0 to 1", cell)
+    return float(cell)

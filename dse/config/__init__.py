@@ -1,5 +1,6 @@
 """Outside input: a YAML file or `name=value` options become frozen, checked values, or one list of all problems."""
 
+from dse.config.schema import design_space
 from dse.config.study import Constraint, Sample, Study, load_study, workload_sha256
 
-__all__ = ["Constraint", "Sample", "Study", "load_study", "workload_sha256"]
+__all__ = ["Constraint", "Sample", "Study", "design_space", "load_study", "workload_sha256"]

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from dse.config.schema import Space
-from dse.config.validation import RULES, validate
+from dse.config.validation import RULES, spads_without_use, validate
 from dse.config.yaml_source import Source
+from dse.dataflow import load_dataflow
 from dse.errors import InputError, Problem, did_you_mean
 from dse.space import NUMERIC_AXES, Designs
 
@@ -19,10 +20,12 @@ def load_design(text: str, option: str = "--design") -> Designs:
     source, problems = parse_pairs(text, option)
     space: Any
     space, broken_rules = validate(Space, source)
-    if problems or broken_rules or space is None:
-        raise InputError([*problems, *broken_rules])
+    problems += [*broken_rules, *spads_without_use(source, ())]
+    if problems or space is None:
+        raise InputError(problems)
     numbers = {axis.name: getattr(space, axis.name)[0] for axis in NUMERIC_AXES}
-    return Designs.of(space.pe_type[0], space.dataflow[0], numbers)
+    designs = Designs.of(space.pe_type[0], space.dataflow[0], numbers)
+    return designs if load_dataflow(designs.dataflow).PE == "spads" else designs.without_spads()
 
 
 def load_counts(text: str, option: str, known: Sequence[str], required: Sequence[str] = ()) -> dict[str, int]:

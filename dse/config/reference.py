@@ -67,6 +67,8 @@ def _kind(node: Node, definitions: Node) -> str:
     match node.get("type"):
         case "array":
             return f"list of {_kind(node['items'], definitions)}"
+        case "boolean":
+            return "`true` \\| `false`"
         case "integer":
             return f"whole number {_bounds(node)}".strip()
         case "number":

@@ -7,15 +7,17 @@ keys are errors.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field, create_model, model_validator
 
 from dse.config.fields import Known, Strict, broken, distinct, name_axis, numeric_axis
-from dse.dataflow import list_dataflows
+from dse.dataflow import list_dataflows, load_dataflow
 from dse.metrics import METRICS
-from dse.space import NUMERIC_AXES, Axis
+from dse.space import NUMERIC_AXES, SPACE_AXES, SPAD_AXES, Axis, DesignSpace
+from dse.sparsity import COMPRESSIONS, Sparsity
 from dse.technology import OBJECTIVES, Technology
 from pe_library.memory.dram import list_dram
 from pe_library.memory.glb import list_glb_cells
@@ -32,29 +34,34 @@ MetricName = Annotated[str, Known("metric", lambda: tuple(METRICS))]
 Objective = Annotated[str, Known("objective", lambda: OBJECTIVES)]
 
 
-def size(space: Any) -> int:
-    """Number of designs of a `Space`."""
-    return math.prod(len(values) for _, values in space)
+def design_space(axes: Mapping[str, Any]) -> DesignSpace:
+    """The design space with these values by axis; spad axes have none where no dataflow has spads."""
+    spads = tuple(name for name in axes["dataflow"] if load_dataflow(name).PE == "spads")
+    unused = () if spads else SPAD_AXES
+    return DesignSpace(
+        **{name: () if name in unused else tuple(axes[name]) for name in SPACE_AXES}, spad_dataflows=spads
+    )
 
 
 class _Space(Strict):
     @model_validator(mode="after")
     def _check_size(self) -> _Space:
-        if size(self) > MAX_DESIGNS:
+        if design_space(dict(self)).size > MAX_DESIGNS:
             raise broken(f"must hold at most {MAX_DESIGNS} designs", hint="shorten some axes")
         return self
 
 
 def _axis_field(axis: Axis) -> tuple[Any, Any]:
     default = "max" if math.isinf(axis.default) else axis.default
-    return numeric_axis(axis), Field(default=default, validate_default=True, description=axis.description)
+    meaning = f"{axis.description}; for dataflows with spads only" if axis.spads else axis.description
+    return numeric_axis(axis), Field(default=default, validate_default=True, description=meaning)
 
 
 _AXES: dict[str, Any] = {axis.name: _axis_field(axis) for axis in NUMERIC_AXES}
 Space = create_model(
     "Space",
     __base__=_Space,
-    __doc__="The design space: every combination of the values of its axes.",
+    __doc__="The design space: every combination of the values of its axes, spads for dataflows with spads only.",
     pe_type=(
         name_axis("PE type", list_pe_types),
         Field(default="int16", validate_default=True, description="processing element; see `dse list pe-types`"),
@@ -113,6 +120,17 @@ _NOC: dict[str, Any] = {
 Noc = create_model("Noc", __base__=Strict, __doc__="Parameters of the network on chip; see docs/memory.md.", **_NOC)
 
 
+class SparsityModel(Strict):
+    """What is made of zeros in feature maps; see docs/sparsity.md."""
+
+    zero_gating: bool = Field(
+        default=Sparsity.zero_gating, description="a zero ifmap word stops filter read and arithmetic of the PE"
+    )
+    compression: Annotated[str, Known("compression", lambda: COMPRESSIONS)] = Field(
+        default=Sparsity.compression, description="code of feature maps in DRAM"
+    )
+
+
 class TechnologyModel(Strict):
     """Memories, wires and scaling."""
 
@@ -134,6 +152,7 @@ class TechnologyModel(Strict):
     noc: Noc = Field(  # type: ignore[valid-type]  # made by create_model
         default=Noc(), description="parameters of the network on chip"
     )
+    sparsity: SparsityModel = Field(default=SparsityModel(), description="what is made of zeros in feature maps")
 
 
 def _check_version(version: int) -> int:
@@ -172,7 +191,7 @@ class ConfigModel(Strict):
     @model_validator(mode="after")
     def _check(self) -> ConfigModel:
         if self.sample.n is not None:
-            limit = size(self.space)
+            limit = design_space(dict(self.space)).size
             if self.sample.n > limit:
                 raise broken(f"must be at most the size of the space, {limit}", at=("sample", "n"), value=self.sample.n)
         return self

@@ -15,11 +15,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dse.config.schema import MAX_WORKLOADS, ConfigModel
-from dse.config.validation import validate
+from dse.config.schema import MAX_WORKLOADS, ConfigModel, design_space
+from dse.config.validation import spads_without_use, validate
 from dse.config.yaml_source import Source, read_yaml
 from dse.errors import InputError, Problem, did_you_mean
 from dse.space import DesignSpace
+from dse.sparsity import NO_ZEROS, ZEROS_HINT, Sparsity
 from dse.technology import Technology
 from pe_library.memory.noc import NocParameters
 from workloads.layer import Workload
@@ -67,11 +68,12 @@ def load_study(path: Path | str) -> Study:
     path = Path(path)
     source, problems = read_yaml(path)
     config, broken_rules = validate(ConfigModel, source)
+    broken_rules += spads_without_use(source, ("space",))
     workloads, unread = _load_workloads(source, path.parent)
     unusable = {problem.path for problem in problems}  # what YAML could not read breaks rules of the schema, too
     problems += [problem for problem in (*broken_rules, *unread) if problem.path not in unusable]
     if config is not None:
-        problems += _too_much_work(source, config, workloads)
+        problems += _too_much_work(source, config, workloads) + _no_zeros(source, config, workloads)
     if problems or config is None:
         raise InputError(source.in_order(problems))
     return _study(config, workloads)
@@ -115,10 +117,19 @@ def _too_much_work(source: Source, config: ConfigModel, workloads: Mapping[str, 
     ]
 
 
+def _no_zeros(source: Source, config: ConfigModel, workloads: Mapping[str, Workload]) -> list[Problem]:
+    """An option that makes something of zeros needs a network that states its zeros."""
+    given = Sparsity(**config.technology.sparsity.model_dump())
+    if not given.in_use or not workloads or any(workload.states_zeros for workload in workloads.values()):
+        return []
+    return [source.problem(("technology", "sparsity"), NO_ZEROS, hint=ZEROS_HINT)]
+
+
 def _study(config: ConfigModel, workloads: Mapping[str, Workload]) -> Study:
-    space = DesignSpace(**dict(config.space))
+    space = design_space(dict(config.space))
     settings = config.technology.model_dump()
-    technology = Technology(**{**settings, "noc": NocParameters(**settings["noc"])})
+    parts = {"noc": NocParameters(**settings["noc"]), "sparsity": Sparsity(**settings["sparsity"])}
+    technology = Technology(**{**settings, **parts})
     resolved = _resolved(config, workloads, space, technology)
     return Study(
         name=config.name,

@@ -8,15 +8,18 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from dse.config.fields import TAGS, Range
-from dse.config.schema import Bounds, MappingModel, Noc, SampleModel, Space, TechnologyModel
+from dse.config.schema import Bounds, MappingModel, Noc, SampleModel, Space, SparsityModel, TechnologyModel
 from dse.config.yaml_source import Location, Source
+from dse.dataflow import list_dataflows, load_dataflow
 from dse.errors import Problem, did_you_mean
+from dse.space import SPAD_AXES
 
 Model = TypeVar("Model", bound=BaseModel)
 
 RULES = {  # pydantic's kinds of error, in our words
     "missing": "required key is missing",
     "extra_forbidden": "unknown key",
+    "bool_type": "must be `true` or `false`",
     "int_type": "must be a whole number",
     "float_type": "must be a number",
     "finite_number": "must be finite",
@@ -50,6 +53,23 @@ def validate(model: type[Model], source: Source) -> tuple[Model | None, list[Pro
         return model.model_validate(source.data), []
     except ValidationError as error:
         return None, [_problem(source, model, details) for details in error.errors(include_url=False)]
+
+
+def spads_without_use(source: Source, location: Location) -> list[Problem]:
+    """One problem per spad axis of the space at `location` when all its dataflows are known and none has spads."""
+    space = source.data
+    for key in location:
+        space = space.get(key)
+    if not isinstance(space, dict):
+        return []
+    given = space.get("dataflow")
+    names: list[Any] = given if isinstance(given, list) else [given]
+    if not names or any(name not in list_dataflows() or load_dataflow(name).PE == "spads" for name in names):
+        return []
+    rule = f"must be left out: PEs of {', '.join(names)} have no spads"
+    with_spads = [name for name in list_dataflows() if load_dataflow(name).PE == "spads"]
+    hint = f"it applies to {', '.join(with_spads)}"
+    return [source.problem((*location, axis), rule, space[axis], hint) for axis in SPAD_AXES if axis in space]
 
 
 def _problem(source: Source, model: type[BaseModel], error: Mapping[str, Any]) -> Problem:
@@ -92,6 +112,8 @@ def _known_keys(root: type[BaseModel], location: Location) -> list[str]:
             model = Bounds
         case ("technology", "noc"):
             model = Noc
+        case ("technology", "sparsity"):
+            model = SparsityModel
         case (str(name),):
             model = NESTED[name]
         case _:

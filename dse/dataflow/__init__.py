@@ -5,9 +5,16 @@ A dataflow module defines
                                     apply to "spads" only
     PARAMETERS                      names of its mapping parameters
     REASONS                         index -> why a design cannot run a layer ("" at 0)
-    candidates(layer, designs, pins) -> Mapping              mapping choices to try, arrays of shape (k,)
-    complete(layer, designs, bits, choice, pins) -> Mapping  the other parameters in closed form, element-wise
-    traffic(layer, designs, bits, mapping) -> Traffic        cycles and accesses, element-wise
+    candidates(layer, designs, pins) -> Mapping              choices to try, arrays of shape (k,), the smallest first
+    refine(layer, designs, bits, choice, pins) -> Mapping | None   each choice with every value of its next open parameter
+                                                             that may fit its design (columns, one design a choice), in
+                                                             their order; None when no parameter is left open
+    complete(layer, designs, bits, choice, pins) -> Mapping  of full choices, the other parameters in closed form
+    traffic(layer, designs, bits, mapping) -> Traffic        cycles and accesses
+    bound(layer, designs, bits, choice, pins) -> Traffic     the same for open choices: what no refinement undercuts
+The last three are element-wise. Choices depend on the layer alone, but for those that fit no design, and no count of a
+full choice rises with a resource: so a larger design is never mapped worse.
+
 Element-wise means `+ - * //`, `numpy.minimum/maximum/where/clip` and `ceil_div` only, so that scalars, columns and open
 meshes go through the same formulas.
 """
@@ -34,6 +41,12 @@ class Dataflow(Protocol):
     REASONS: tuple[str, ...]
 
     def candidates(self, layer: Layer, designs: Designs, pins: Pins) -> Mapping: ...
+
+    def refine(
+        self, layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins
+    ) -> Mapping | None: ...
+
+    def bound(self, layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Traffic: ...
 
     def complete(self, layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Mapping: ...
 

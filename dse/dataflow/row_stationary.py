@@ -23,14 +23,21 @@ all scale with `glb_bytes_per_cycle`, the ifmap bus being a quarter of it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TypeVar
 
 import numpy as np
 
 from dse.dataflow import PEKind
+from dse.dataflow._tiles import Parts, Window
 from dse.space import Designs, IntArray
-from dse.traffic import Count, Mapping, OperandBits, Pins, Traffic, ceil_div, first_of
+from dse.traffic import Count, Mapping, OperandBits, Pins, Traffic, ceil_div, first_of, parts
 from workloads.layer import Layer
+
+Key = TypeVar("Key")
 
 PE: PEKind = "spads"
 PARAMETERS = ("m", "n", "e", "p", "q", "r", "t")
@@ -44,11 +51,8 @@ REASONS = (
     "GLB does not hold one pass",
 )
 PE_PIPELINE_CYCLES = 3  # spad read, multiply, accumulate
-CHANNELS_PER_PE = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # values of q that are tried
-ALL_SETS, ALL_BANDS = 0, -1  # r: as many channel groups as PE sets, or as bands of R rows, fit the array
-CHANNEL_GROUPS = (1, 2, 4, 8, ALL_BANDS, ALL_SETS)  # values of r that are tried
-STRIP_RATIO = 0.8  # values of e that are tried fall by at least this factor
-FEWEST_REFILLS, FEWEST_PASSES = 0, 1  # two ways to size m
+M_RATIO = 0.5  # equal parts of the filters that are tried as m fall by at least this factor
+ONE_PASS, TWO_PASSES = 0, -1  # m: the filters of one pass, or of two
 
 
 @dataclass(frozen=True)
@@ -65,101 +69,174 @@ class Geometry:
     kernel_rows: int  # rows that one filter spans, dilation included
     row_step: int  # ifmap rows that one more ofmap row needs
     padded_cols: int  # padded ifmap columns that are touched
-    dram_cols: int  # of these, columns that exist in DRAM
-    padding_rows: int  # touched rows that do not
+    rows_once: int  # ifmap rows of one strip of the whole height; padding, here and below, is not in DRAM
+    edges: tuple[tuple[int, int], ...]  # ofmap rows, and rows of padding among those that a strip from there on rereads
+    dram_cols: int  # ifmap columns that are touched
 
     @classmethod
+    @cache
     def of(cls, layer: Layer) -> Geometry:
-        kernel_rows = (layer.R - 1) * layer.dilation + 1
-        kernel_cols = (layer.S - 1) * layer.dilation + 1
-        row_step, col_step = min(layer.stride, kernel_rows), min(layer.stride, kernel_cols)
-        rows = (layer.E - 1) * row_step + kernel_rows
-        cols = (layer.F - 1) * col_step + kernel_cols
+        kernel_rows, kernel_cols = ((kernel - 1) * layer.dilation + 1 for kernel in (layer.R, layer.S))
+        vertical = Window(layer.E, layer.stride, kernel_rows, layer.padding, layer.H)
+        horizontal = Window(layer.F, layer.stride, kernel_cols, layer.padding, layer.W)
         return cls(
             layer.groups, layer.M // layer.groups, layer.C // layer.groups, layer.R, layer.S, layer.E, layer.F,
-            kernel_rows, row_step, cols, min(cols, layer.W), rows - min(rows, layer.H),
+            kernel_rows, min(layer.stride, kernel_rows), int(horizontal.touched(layer.F)),
+            int(vertical.lines(Parts.of(layer.E, 1))), vertical.edges,
+            int(horizontal.lines(Parts.of(layer.F, 1))),
         )  # fmt: skip
 
     def strip_rows(self, e: Count) -> Count:
         """Padded ifmap rows that a strip of e ofmap rows reads."""
         return (e - 1) * self.row_step + self.kernel_rows
 
+    def dram_rows(self, e: Count, strips: Count) -> Count:
+        """Ifmap rows that all strips read from DRAM: neighbours share some, fewer where these reach into the padding."""
+        shared = (strips - 1) * (self.kernel_rows - self.row_step)
+        return self.rows_once + shared - sum(np.where(row % e == 0, padding, 0) for row, padding in self.edges)
+
 
 def candidates(layer: Layer, designs: Designs, pins: Pins) -> Mapping:
-    """Choices of e, q, r, the share of the batch that is n, and the way m is sized.
+    """Choices of e, r and of the equal parts of the batch that n is; the smallest mapping first.
 
-    What is left out fits no design or repeats another choice on every design, so a design has the same choices alone
-    and among others. The last candidate is the smallest mapping: what it misses is why a design cannot run the layer.
+    They depend on the layer alone; what is left out fits none of the designs. So more of any resource only adds
+    mappings, and `complete` gives each at least the p it had: a larger design never maps worse.
     """
     g = Geometry.of(layer)
-    pes, batch = int(np.max(designs.rows) * np.max(designs.cols)), int(np.max(designs.batch))
-    options = {
-        "e": [e for e in _strips(g.E) if g.R * e <= pes],
-        "q": _channels_per_pe(g, int(np.max(designs.ifmap_spad_words))),
-        "r": [r for r in CHANNEL_GROUPS if r < 2 * g.C],
-        "share": sorted({k for k in (1, 2, 4, batch) if k <= batch}, reverse=True),
-        "refill": [FEWEST_REFILLS, FEWEST_PASSES],
-    }
-    options = {name: [pins[name]] if name in pins else values or [1] for name, values in options.items()}
-    grid = np.meshgrid(*(np.asarray(values, np.int64) for values in options.values()), indexing="ij")
-    smallest = {name: values[-1 if name == "e" else 0] for name, values in options.items()}
-    return {name: np.append(axis, smallest[name]) for name, axis in zip(options, grid, strict=True)}
+    rows, cols, batch = (int(np.max(axis)) for axis in (designs.rows, designs.cols, designs.batch))
+    strips, groups = ([pins[name]] if name in pins else parts(total) for name, total in (("e", g.E), ("r", g.C)))
+    shares = sorted({ceil_div(batch, n) for n in parts(batch)}, reverse=True)
+    e, r, share = (axis.ravel() for axis in np.meshgrid(strips, groups, shares, indexing="ij"))
+    fits = r <= np.asarray(_pe_sets(g, rows, cols, e))
+    fits[0] = True
+    return {"share": share[fits], "e": e[fits], "r": r[fits]}
 
 
-def _channels_per_pe(g: Geometry, words: int) -> list[int]:
-    """Values of q; `complete` lowers q to the channels there are, but never to what the value before it gives."""
-    before = (0, *CHANNELS_PER_PE)
-    return [q for q, less in zip(CHANNELS_PER_PE, before, strict=False) if (less + 1) * g.S <= words and less < g.C]
+def refine(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Mapping | None:
+    """Each choice with all values of the next open parameter: q, then t, then m; None when all are chosen."""
+    g = Geometry.of(layer)
+    if "q" not in choice:
+        n, e, r = _ifmaps(designs, choice, pins), choice["e"], choice["r"]
+        most = _most_channels_per_pe(g, designs, bits, n, e, r, 1)
+        keys = zip(r.tolist(), most.tolist(), strict=True)
+        return _with_each(choice, "q", keys, pins, lambda key: _up_to(parts(ceil_div(g.C, key[0])), key[1]))
+    if "t" not in choice:
+        sets = _pe_sets(g, designs.rows, designs.cols, choice["e"]) // choice["r"]
+        return _with_each(choice, "t", sets.tolist(), pins, lambda most: _up_to(parts(g.M), most))
+    if "m" not in choice:
+        return _with_each(choice, "m", choice["t"].tolist(), pins, lambda t: _filters_in_glb(g, t))
+    return None
 
 
-def _strips(E: int) -> list[int]:
-    """Strip heights E / k, rounded up, from E down to 1, each at least STRIP_RATIO below the one before."""
-    heights = [E]
-    while (highest := int(STRIP_RATIO * heights[-1])) >= 1:
-        heights.append(ceil_div(E, ceil_div(E, highest)))
-    return heights
+def _with_each(
+    choice: Mapping, name: str, keys: Iterable[Key], pins: Pins, values: Callable[[Key], Sequence[int]]
+) -> Mapping:
+    """Each choice with all values that its key gives to parameter `name`, or with the value it is pinned to."""
+    each = list(keys)
+    lists = {key: [pins[name]] if name in pins else values(key) for key in set(each)}
+    options = [lists[key] for key in each]
+    counts = [len(values) for values in options]
+    grown = {key: np.repeat(values, counts) for key, values in choice.items()}
+    return grown | {name: np.asarray([value for values in options for value in values], np.int64)}
+
+
+def _up_to(values: Sequence[int], most: int) -> Sequence[int]:
+    """Those of the ascending values that are not above `most`, at least the first."""
+    return values[: max(1, bisect_right(values, most))]
+
+
+def _filters_in_glb(g: Geometry, t: int) -> list[int]:
+    """Values of m: the filters of one pass, of two, or an equal part of all in multiples of t."""
+    return [ONE_PASS, TWO_PASSES, *(min(t * part, g.M) for part in parts(ceil_div(g.M, t), M_RATIO))]
 
 
 def complete(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Mapping:
-    """t, p and m in closed form: all sets busy, then the GLB for p (filters to prefetch) and m (psums to keep).
+    """p in closed form: as large as psum spad, filter spad and GLB allow, for it costs nothing and saves passes."""
+    g = Geometry.of(layer)
+    n = _ifmaps(designs, choice, pins)
+    e, q, r, t = (choice[name] for name in "eqrt")
+    per_pass = choice["m"] <= 0
+    kept, passes = np.where(per_pass, 0, choice["m"]), np.where(per_pass, 1 - choice["m"], 0)
+    room_bits, psum_bits, filter_bits = _glb_bits(g, designs, bits, n, e, q * r)
+    held = (room_bits - kept * psum_bits) // (filter_bits + passes * psum_bits)
+    p = _filters_per_pe(g, designs, q, t, held, pins)
+    p = np.minimum(p, np.where(per_pass, p, ceil_div(kept, t)))
+    return {
+        "m": np.where(per_pass, np.minimum(passes * p * t, g.M), kept),
+        "n": n,
+        "e": e,
+        "p": p,
+        "q": q,
+        "r": r,
+        "t": t,
+    }
 
-    With t sets working on filters the compute time depends on ceil(M / t) only; a larger p saves passes, a larger m
-    saves refetching ifmaps from DRAM. Either m goes first and p takes what is left of the GLB (fewest refills), or p
-    goes first and m gets as many whole passes as are left (fewest passes).
+
+def bound(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Traffic:
+    """Cycles and accesses that no refinement of a choice undercuts, with a reason where none of them fits.
+
+    Open parameters each take the largest value they could have if the others were as small as can be.
     """
     g = Geometry.of(layer)
-    n = np.minimum(pins["n"], designs.batch) if "n" in pins else ceil_div(designs.batch, choice["share"])
-    e, sets = choice["e"], _pe_sets(g, designs, choice["e"])
-    r = np.where(choice["r"] == ALL_SETS, sets, choice["r"])
-    r = np.clip(np.where(r == ALL_BANDS, designs.rows // g.R, r), 1, g.C)
-    q = np.minimum(choice["q"], ceil_div(g.C, r))
-    psum_bits = n * e * g.F * bits.psum
-    filter_bits = q * r * g.R * g.S * bits.weight
-    room_bits = designs.glb_kib * 8192 - n * q * r * g.strip_rows(e) * g.padded_cols * bits.activation
-    held = np.clip(room_bits // (psum_bits + filter_bits), 1, g.M)  # filters a pass may have
-    t = np.asarray(pins["t"]) if "t" in pins else np.clip(sets // r, 1, held)
-    kept = _fewest_refills(g, t, (room_bits - t * filter_bits) // psum_bits)
-    passes_first = choice["refill"] == FEWEST_PASSES
-    held = np.where(passes_first, held, (room_bits - kept * psum_bits) // filter_bits)
+    n, e, r = _ifmaps(designs, choice, pins), choice["e"], choice["r"]
+    q_least = choice.get("q", np.asarray(pins.get("q", 1)))
+    t_least = choice.get("t", np.asarray(pins.get("t", 1)))
+    m_least = np.asarray(pins["m"]) if "m" in pins else np.minimum(t_least, g.M)
+    least = {"m": m_least, "n": n, "e": e, "p": np.asarray(pins.get("p", 1)), "q": q_least, "r": r, "t": t_least}
+    room_bits, psum_bits, filter_bits = _glb_bits(g, designs, bits, n, e, q_least * r)
+    p = _filters_per_pe(g, designs, q_least, t_least, (room_bits - m_least * psum_bits) // filter_bits, pins)
+    m = np.clip((room_bits - t_least * filter_bits) // psum_bits, m_least, m_least if "m" in pins else g.M)
+    most_channels = _most_channels_per_pe(g, designs, bits, n, e, r, m_least)
+    q = choice["q"] if "q" in choice else np.clip(most_channels, q_least, ceil_div(g.C, r))
+    sets = _pe_sets(g, designs.rows, designs.cols, e)
+    t = choice["t"] if "t" in choice else np.clip(sets // r, t_least, t_least if "t" in pins else g.M)
+    most = {"m": np.asarray(g.M), "n": n, "e": e, "p": p, "q": q, "r": r, "t": t}
+    passes = Passes.of(g, designs.batch, most)
+    together = np.clip(room_bits // (psum_bits + filter_bits), m_least, g.M)  # filters of a pass: their psums fit, too
+    passes = replace(
+        passes,
+        m_groups=ceil_div(g.M, m),
+        filter_passes=np.maximum(passes.filter_passes, ceil_div(g.M, together)),
+        filter_sets=ceil_div(g.M, p),
+    )
+    return _traffic(layer, designs, bits, most, passes, _reason(g, designs, bits, least))
+
+
+def _ifmaps(designs: Designs, choice: Mapping, pins: Pins) -> Count:
+    return np.minimum(pins["n"], designs.batch) if "n" in pins else ceil_div(designs.batch, choice["share"])
+
+
+def _glb_bits(
+    g: Geometry, designs: Designs, bits: OperandBits, n: Count, e: Count, channels: Count
+) -> tuple[Count, Count, Count]:
+    """Of the GLB, bits that the ifmaps of a pass leave; bits of the psums and of the weights of one filter."""
+    ifmap_bits = n * channels * g.strip_rows(e) * g.padded_cols * bits.activation
+    return designs.glb_kib * 8192 - ifmap_bits, n * e * g.F * bits.psum, channels * g.R * g.S * bits.weight
+
+
+def _most_channels_per_pe(
+    g: Geometry, designs: Designs, bits: OperandBits, n: Count, e: Count, r: Count, filters: Count
+) -> Count:
+    """The largest q for the spads with one filter, and for a GLB with the psums of a few filters."""
+    room_bits = designs.glb_kib * 8192 - filters * n * e * g.F * bits.psum
+    channel_bits = n * g.strip_rows(e) * g.padded_cols * bits.activation + g.R * g.S * bits.weight
+    in_spads = np.minimum(designs.ifmap_spad_words, designs.filter_spad_words) // g.S
+    return np.minimum(in_spads, room_bits // (channel_bits * r))
+
+
+def _filters_per_pe(g: Geometry, designs: Designs, q: Count, t: Count, held: Count, pins: Pins) -> Count:
+    """The largest p for the spads and for a GLB that holds the filters of `held` at a time."""
+    if "p" in pins:
+        return np.asarray(pins["p"])
     fit = np.minimum(designs.psum_spad_words, designs.filter_spad_words // (q * g.S))
-    p = np.asarray(pins["p"]) if "p" in pins else np.clip(np.minimum(fit, held // t), 1, ceil_div(g.M, t))
-    whole_passes = np.maximum((room_bits - p * t * filter_bits) // psum_bits // (p * t), 1) * p * t
-    m = np.minimum(np.where(passes_first, whole_passes, kept), g.M)
-    return {"m": np.asarray(pins["m"]) if "m" in pins else m, "n": n, "e": e, "p": p, "q": q, "r": r, "t": t}
+    return np.clip(np.minimum(fit, np.where(held >= g.M, g.M, held // t)), 1, ceil_div(g.M, t))
 
 
-def _fewest_refills(g: Geometry, t: Count, capacity: Count) -> Count:
-    """m: the filters in as few equal parts as the GLB has capacity for, each a multiple of the t filter groups."""
-    capacity = np.where(capacity >= g.M, g.M, np.maximum(capacity // t, 1) * t)
-    part = ceil_div(g.M, ceil_div(g.M, capacity))
-    return np.minimum(ceil_div(part, t) * t, capacity)
-
-
-def _pe_sets(g: Geometry, designs: Designs, e: Count) -> Count:
+def _pe_sets(g: Geometry, rows: Count, cols: Count, e: Count) -> Count:
     """R x e PE sets that fit the array; a set wider than the array is cut into segments stacked in bands."""
-    bands = designs.rows // g.R
-    segments = ceil_div(e, designs.cols)
-    return np.where(segments <= 1, bands * (designs.cols // e), bands // segments)
+    bands = rows // g.R
+    segments = ceil_div(e, cols)
+    return np.where(segments <= 1, bands * (cols // e), bands // segments)
 
 
 def _reason(g: Geometry, designs: Designs, bits: OperandBits, mapping: Mapping) -> Count:
@@ -172,7 +249,7 @@ def _reason(g: Geometry, designs: Designs, bits: OperandBits, mapping: Mapping) 
         (designs.rows < g.R, 1),
         (designs.ifmap_spad_words < g.S, 2),
         (designs.filter_spad_words < g.S, 3),
-        (r * t > _pe_sets(g, designs, e), 4),
+        (r * t > _pe_sets(g, designs.rows, designs.cols, e), 4),
         ((q * g.S > designs.ifmap_spad_words) | (p * q * g.S > designs.filter_spad_words), 5),
         (p > designs.psum_spad_words, 5),
         (ifmap_bits + psum_bits + filter_bits > designs.glb_kib * 8192, 6),
@@ -192,7 +269,6 @@ class Passes:
     channels_per_pe: Count  # sum of q over the channel passes
     filter_sets: Count  # sum of the filter groups in use over the filter passes
     channel_sets: Count  # sum of the channel groups in use over the channel passes
-    filter_loads: Count  # times the filters of the group are loaded
 
     @classmethod
     def of(cls, g: Geometry, batch: IntArray, mapping: Mapping) -> Passes:
@@ -202,7 +278,6 @@ class Passes:
         filter_passes = whole * ceil_div(m, p * t) + ceil_div(rest, p * t)
         channel_passes = ceil_div(g.C, q * r)
         ifmap_passes, strips = ceil_div(batch, n), ceil_div(g.E, e)
-        stationary = filter_passes * channel_passes == 1  # then the filters stay in the PEs
         return cls(
             filter_passes=filter_passes,
             channel_passes=channel_passes,
@@ -213,8 +288,12 @@ class Passes:
             channels_per_pe=_per_pe(g.C, q, r),
             filter_sets=whole * _sets(m, p, t) + _sets(rest, p, t),
             channel_sets=_sets(g.C, q, r),
-            filter_loads=np.where(stationary, 1, ifmap_passes * strips),
         )
+
+    @property
+    def filter_loads(self) -> Count:
+        """Times that the filters of the group are loaded: once if they are those of one pass and stay in the PEs."""
+        return np.where(self.filter_passes * self.channel_passes == 1, 1, self.ifmap_passes * self.strips)
 
 
 def _per_pe(total: Count, each: Count, sets: Count) -> Count:
@@ -231,13 +310,18 @@ def _sets(total: Count, each: Count, sets: Count) -> Count:
 
 def traffic(layer: Layer, designs: Designs, bits: OperandBits, mapping: Mapping) -> Traffic:
     """Cycles and accesses of a layer under a mapping, for the whole batch. Equations: docs/row_stationary.md."""
+    g = Geometry.of(layer)
+    passes = Passes.of(g, designs.batch, mapping)
+    return _traffic(layer, designs, bits, mapping, passes, _reason(g, designs, bits, mapping))
+
+
+def _traffic(layer: Layer, designs: Designs, bits: OperandBits, mapping: Mapping, k: Passes, reason: Count) -> Traffic:
     g, batch = Geometry.of(layer), designs.batch
     e, r, t = (mapping[name] for name in "ert")
-    k = Passes.of(g, batch, mapping)
     pass_rows = g.E * g.row_step + k.strips * (g.kernel_rows - g.row_step)  # ifmap rows of all strips
     ifmap = g.groups * k.filter_passes * batch * g.C * pass_rows * g.padded_cols
     refills = np.where(k.channel_passes == 1, 1, k.m_groups)  # all channels in the GLB: nothing to refetch
-    dram_ifmap = g.groups * refills * batch * g.C * (pass_rows - g.padding_rows) * g.dram_cols
+    dram_ifmap = g.groups * refills * batch * g.C * g.dram_rows(e, k.strips) * g.dram_cols
     weights = g.groups * g.M * g.C * g.R * g.S
     filters = k.filter_loads * weights
     outputs = batch * layer.M * g.E * g.F
@@ -249,18 +333,17 @@ def traffic(layer: Layer, designs: Designs, bits: OperandBits, mapping: Mapping)
     first_window = g.groups * k.filter_passes * k.ifmap_passes * g.C * pass_rows * g.S
     last_psums = g.groups * k.channel_passes * k.ifmap_passes * g.M * g.E
     return Traffic(
-        reason=_reason(g, designs, bits, mapping),
+        reason=reason,
         macs=macs,
-        active_pes=g.R * np.minimum(e, g.E) * np.minimum(r, g.C) * np.minimum(t, g.M),
+        active_pes=g.R * np.minimum(e, g.E) * np.minimum(r, g.C) * np.minimum(t, np.minimum(mapping["m"], g.M)),
         passes=passes,
         compute_cycles=g.groups * batch * k.strips * g.F * g.S * k.filters_per_pe * k.channels_per_pe,
         glb_cycles=np.maximum(
             ceil_div((ifmap - first_window) * bits.activation, ifmap_bus_bits),
             ceil_div((k.channel_passes * outputs - last_psums) * bits.psum, bus_bits),
         ),
-        overhead_cycles=ceil_div(filters * bits.weight, bus_bits)
+        overhead_cycles=ceil_div(np.maximum(filters * bits.weight, last_psums * bits.psum), bus_bits)
         + ceil_div(first_window * bits.activation, ifmap_bus_bits)
-        + ceil_div(last_psums * bits.psum, bus_bits)
         + passes * (PE_PIPELINE_CYCLES + g.R),
         dram_ifmap=dram_ifmap,
         dram_filter=filters,

@@ -25,7 +25,7 @@ def breakdowns(run: Run, points: Points) -> list[Row]:
 
 def _breakdown(labels: Sequence[str], design: Row) -> Row:
     row: Row = {"workload": labels[0], "clock_setting": labels[1], "pe_type": labels[2]}
-    row |= {"rows": design["rows"], "cols": design["cols"]}
+    row |= {"dataflow": design["dataflow"], "rows": design["rows"], "cols": design["cols"]}
     area = design_area_parts(design)
     row |= {f"area_{part}_mm2": area[part] for part in DESIGN_PARTS} | {"area_mm2": design["area_mm2"]}
     return (

@@ -1,7 +1,7 @@
 """Where a gain in performance per area over INT16 comes from: storage, arithmetic, clock, and the rest.
 
-Terms. PE area is the sum of parts read from synthesis: *storage* (the three spads), *arithmetic* (the MAC) and
-*control*. A design adds *buffer* (GLB) and *wires* (NoC).
+Terms. PE area is the sum of parts read from synthesis: *storage* (the three spads or registers), *arithmetic* (the MAC)
+and *control*. A design adds *buffer* (GLB) and *wires* (NoC).
 
 Area ratio. With total areas A (INT16) and B (the other type) and parts a_i, b_i, the factor of part i is
 
@@ -14,7 +14,7 @@ Gain. Performance per area is clock / (cycles x area), hence for one design with
 
     gain = F_storage x F_arithmetic x F_control x F_buffer x F_wires x (clock ratio) x (cycle ratio)
 
-and the best design of the other type gains the further factor *resizing* over that design.
+and the best design of the other type, which may have another dataflow, gains the further factor *resizing* over it.
 """
 
 from __future__ import annotations
@@ -25,11 +25,14 @@ from typing import Any
 
 import numpy as np
 
+from dse.config import design_space
 from dse.metrics import CYCLE_PARTS, METRICS
 from dse.report.gains import MEAN, best_positions, geometric_mean
 from dse.report.run import Run
 from dse.report.usable import Points
+from dse.space import SPAD_AXES
 from pe_library.model import list_pe_types, load_pe_model
+from pe_library.registers import register_row
 
 Row = dict[str, Any]
 
@@ -39,7 +42,6 @@ PE_PARTS = {
     "control": ("area_control_um2",),
 }
 DESIGN_PARTS = (*PE_PARTS, "buffer", "wires")
-SPADS = ("ifmap_spad_words", "filter_spad_words", "psum_spad_words")
 EYERISS_SPADS = (12, 224, 24)  # words; Chen et al., JSSC 52(1), 2017
 BASELINE = "int16"
 METRIC = "perf_per_area"
@@ -69,7 +71,7 @@ def pe_causes(pe_types: Sequence[str], spads: Sequence[int] = EYERISS_SPADS) -> 
         area, period = pe_area_parts(pe_type, spads), _period_ns(pe_type, spads)
         factors = {**area_factors(reference, area), "clock": base_period / period}
         sizes = {f"{part}_um2": value for part, value in area.items()}
-        row: Row = {"pe_type": pe_type, **dict(zip(SPADS, spads, strict=True)), **sizes}
+        row: Row = {"pe_type": pe_type, **dict(zip(SPAD_AXES, spads, strict=True)), **sizes}
         rows.append({**row, "min_period_ns": period, **factors, "gain": math.prod(factors.values())})
     return rows
 
@@ -109,10 +111,10 @@ def mean_causes(rows: Sequence[Row]) -> list[Row]:
 def _exchanged(run: Run, points: Points, wanted: Sequence[tuple[tuple[str, ...], int]]) -> dict[tuple[str, ...], int]:
     """Position of each INT16 design with its PE type exchanged, where it is usable.
 
-    A design id is the flat index in the space with the PE type slowest, so ids of exchanged designs are offsets.
+    Design ids run through the PE types in turn, so ids of exchanged designs are offsets.
     """
     pe_types = list(run.config["space"]["pe_type"])
-    stride = math.prod(len(values) for values in run.config["space"].values()) // len(pe_types)
+    stride = design_space(run.config["space"]).size // len(pe_types)
     ids = run.table(["design_id"])["design_id"].to_numpy()[points.row]
     groups = dict(points.groups("workload", "pe_type"))
     found = {}
@@ -140,11 +142,21 @@ def _split(labels: tuple[str, ...], base: Row, own: Row, exchanged: Row | None) 
 
 
 def design_area_parts(row: Row) -> dict[str, float]:
-    """Area of a design by part, mm2: its PE area shared out as the model of the PE type does, GLB and NoC."""
-    pe = pe_area_parts(row["pe_type"], [row[spad] for spad in SPADS])
+    """Area of a design by part, mm2: its PE area shared out as the model of the PE says, GLB and NoC."""
+    pe = (
+        _measured_area_parts(row)
+        if row[SPAD_AXES[0]] is None
+        else pe_area_parts(row["pe_type"], [row[name] for name in SPAD_AXES])
+    )
     scale = row["area_pe_mm2"] / sum(pe.values())
     shares = {part: value * scale for part, value in pe.items()}
     return {**shares, "buffer": row["area_glb_mm2"], "wires": row["area_noc_mm2"]}
+
+
+def _measured_area_parts(row: Row) -> dict[str, float]:
+    """Area by part, um2, of a PE with registers, whose storage they are."""
+    measured = register_row(row["pe_type"], row["dataflow"])
+    return {name: sum(float(measured[column]) for column in columns) for name, columns in PE_PARTS.items()}
 
 
 def _cycles(row: Row) -> int:

@@ -9,25 +9,23 @@ from typing import Any
 from dse.metrics import METRICS
 from dse.report.gains import BASELINES, MEAN
 from dse.report.tables import WIDTH, Table, short
-from dse.report.usable import clock_label, pe_label
+from dse.report.usable import clock_label, pe_label, short_flow
+from dse.space import SPAD_AXES
 
 Row = Mapping[str, Any]
 
 # Heading, meaning, and how to show it.
 DESIGN_COLUMNS: tuple[tuple[str, str, Callable[[Row], str]], ...] = (
     ("array", "PE rows x columns", lambda row: f"{row['rows']}x{row['cols']}"),
-    (
-        "spads",
-        "words of ifmap/filter/psum spad",
-        lambda row: f"{row['ifmap_spad_words']}/{row['filter_spad_words']}/{row['psum_spad_words']}",
-    ),
+    ("spads", "words of ifmap/filter/psum spad", lambda row: _spads(row)),
     ("GLB", "KiB", lambda row: str(row["glb_kib"])),
     ("bus", "GLB bytes per cycle", lambda row: str(row["glb_bytes_per_cycle"])),
     ("DRAM", "GB/s", lambda row: f"{row['dram_gb_s']:g}"),
     ("batch", "ifmaps", lambda row: str(row["batch"])),
     ("MHz", "clock", lambda row: f"{row['clock_mhz']:.0f}"),
-    ("flow", "dataflow", lambda row: str(row["dataflow"])),
+    ("flow", "what the dataflow keeps stationary", lambda row: short_flow(row["dataflow"])),
 )
+NONE = "-"  # a cell of an axis that does not apply
 RATIO_METRICS = 2  # metrics beyond these show their value only, to fit the width
 BASELINE_HEADINGS = {"int16": "xI16", "int8": "xI8"}
 
@@ -42,7 +40,8 @@ def legend(rows: Sequence[Row], metrics: Sequence[str]) -> str:
     shown = varying(rows)
     units = ", ".join(f"{name} in {METRICS[name].unit}" for name in metrics if METRICS[name].unit)
     axes = ", ".join(f"{heading}: {meaning}" for heading, meaning, _ in DESIGN_COLUMNS if heading in shown)
-    fixed = ", ".join(f"{heading} {show(rows[0])}" for heading, _, show in DESIGN_COLUMNS if heading not in shown)
+    same = [(heading, show(rows[0])) for heading, _, show in DESIGN_COLUMNS if heading not in shown]
+    fixed = ", ".join(f"{heading} {value}" for heading, value in same if value != NONE)
     ratio = "xI16, xI8: times better than the best INT16, INT8 design of the same network and clock setting"
     lines = [units, ratio, axes, f"the same for all designs shown: {fixed}" if fixed else ""]
     return "\n".join(textwrap.fill(line, WIDTH) for line in lines if line)
@@ -67,19 +66,34 @@ def compact(title: str, rows: Sequence[Row], metrics: Sequence[str], columns: Se
 def mean_gains(gains: Sequence[Row]) -> Table:
     """Geometric means over the networks: a line per PE type, a column per metric and clock setting, xI16 / xI8."""
     means = [row for row in gains if row["workload"] == MEAN]
-    networks = len({row["workload"] for row in gains}) - 1
     keys = list(dict.fromkeys((row["metric"], row["clock_setting"]) for row in means))[: 2 * RATIO_METRICS]
     cells = {
         (row["pe_type"], row["metric"], row["clock_setting"]): " / ".join(
-            _ratio(row[f"gain_vs_{base}"]) or "-" for base in BASELINES
+            _ratio(row[f"gain_vs_{base}"]) or NONE for base in BASELINES
         )
         for row in means
     }
     types = dict.fromkeys(row["pe_type"] for row in means)
-    title = f"Best over best INT16 / best INT8, geometric mean of {networks} network{'s'[networks == 1 :]}"
+    title = f"Best over best INT16 / best INT8, {_mean_of(gains)}"
     headings = [f"{metric}\n{clock_label(clock)}" for metric, clock in keys]
     lines = tuple((pe_label(name), *(cells.get((name, *key), "") for key in keys)) for name in types)
     return Table("", title, ("PE type", *headings), lines)
+
+
+def mean_dataflows(rows: Sequence[Row]) -> Table:
+    """Geometric means over the networks: a line per PE type and dataflow, a column per metric and clock setting."""
+    means = [row for row in rows if row["workload"] == MEAN]
+    keys = list(dict.fromkeys((row["metric"], row["clock_setting"]) for row in means))
+    cells = {
+        (row["pe_type"], row["dataflow"], row["metric"], row["clock_setting"]): _ratio(row["vs_best"]) for row in means
+    }
+    lines = tuple(
+        (pe_label(pe), short_flow(flow), *(cells.get((pe, flow, *key), NONE) for key in keys))
+        for pe, flow in dict.fromkeys(name[:2] for name in cells)
+    )
+    headings = [f"{metric}\n{clock_label(clock)}" for metric, clock in keys]
+    title = f"Best of each dataflow over the best of all, {_mean_of(rows)}"
+    return Table("", title, ("PE type", "flow", *headings), lines)
 
 
 def thinned(rows: Sequence[Row], limit: int) -> list[Row]:
@@ -87,6 +101,16 @@ def thinned(rows: Sequence[Row], limit: int) -> list[Row]:
     if len(rows) <= limit:
         return list(rows)
     return [rows[round(i * (len(rows) - 1) / (limit - 1))] for i in range(limit)]
+
+
+def _mean_of(rows: Sequence[Row]) -> str:
+    networks = len({row["workload"] for row in rows}) - 1
+    return f"geometric mean of {networks} network{'s'[networks == 1 :]}"
+
+
+def _spads(row: Row) -> str:
+    words = [row[name] for name in SPAD_AXES]
+    return NONE if None in words else "/".join(map(str, words))
 
 
 def _ratio(value: float | None) -> str:

@@ -12,8 +12,8 @@ import numpy as np
 
 from dse.errors import InputError, Problem, did_you_mean
 from dse.metrics import METRICS
-from dse.report.compact import compact, legend, mean_gains, thinned, varying
-from dse.report.gains import BASELINES, best_positions, describe, fronts, gains
+from dse.report.compact import compact, legend, mean_dataflows, mean_gains, thinned, varying
+from dse.report.gains import BASELINES, best_positions, by_dataflow, describe, fronts, gains
 from dse.report.run import Run
 from dse.report.tables import Table, to_csv, to_json, to_terminal, write
 from dse.report.usable import Points, clock_label, load_points
@@ -31,6 +31,7 @@ class ParetoReport:
     best: Table  # per workload, clock setting and PE type: the best point of the first metric
     front: Table  # per workload: the fronts of each PE type; `on_front` marks the front over all types
     gains: Table  # per metric, clock setting, workload and PE type: gain of the best over the baselines' best
+    dataflows: Table  # the same and per dataflow: its best over the best of all; no rows where there is one dataflow
     provenance: str
     messages: tuple[str, ...]
     csv_path: Path
@@ -46,7 +47,7 @@ class ParetoReport:
 
     def json(self) -> str:
         """Best points, fronts and gains."""
-        return to_json([self.best, self.front, self.gains], self.provenance)
+        return to_json([self.best, self.front, self.gains, self.dataflows], self.provenance)
 
     def table(self) -> str:
         """Per workload the best points and the front, shortened to what a terminal shows; then the mean gains."""
@@ -65,6 +66,8 @@ class ParetoReport:
                 title = self._title(workload, key[1], len(shown[key]), front)
                 blocks.append(to_terminal(compact(title, shown[key], self.metrics, columns)))
         blocks.append(to_terminal(mean_gains(self.gains.records())))
+        if self.dataflows.rows:
+            blocks.append(to_terminal(mean_dataflows(self.dataflows.records())))
         return "\n".join(blocks)
 
     def _title(self, workload: str, part: str, shown: int, front: Sequence[Row]) -> str:
@@ -97,8 +100,8 @@ def pareto(run: Run, metrics: Sequence[str], out_dir: Path | None = None) -> Par
         stem = "pareto" if other == names[1] else f"pareto_{other}"
         figures += save(partial(draw_pair, points, names[0], other), out / stem, run.provenance)
     table = Table.of("gains", "Gains over the best INT16 and INT8 designs", gains(points, names))
-    messages = missing_baselines(points)
-    return ParetoReport(names, best, front, table, run.provenance, messages, csv_path, tuple(figures))
+    flows, messages = dataflow_table(points, names), missing_baselines(points)
+    return ParetoReport(names, best, front, table, flows, run.provenance, messages, csv_path, tuple(figures))
 
 
 def pair(metrics: Sequence[str]) -> tuple[str, ...]:
@@ -129,6 +132,12 @@ def best_table(run: Run, points: Points, metrics: Sequence[str]) -> Table:
     return Table.of("best", f"Best {metrics[0]} per PE type", rows)
 
 
+def dataflow_table(points: Points, metrics: Sequence[str]) -> Table:
+    """The best of each dataflow over the best of all; no rows where the run has one dataflow."""
+    note = "1 is the best dataflow of a PE type, network and clock setting; below 1, how far another one falls behind."
+    return Table.of("dataflows", "Best of each dataflow over the best of all", by_dataflow(points, metrics), note)
+
+
 def front_table(run: Run, points: Points, metrics: Sequence[str]) -> Table:
     """Per workload the fronts of all PE types, by falling first metric; `on_front` marks the front over all types."""
     chosen: list[int] = []
@@ -146,7 +155,7 @@ def front_table(run: Run, points: Points, metrics: Sequence[str]) -> Table:
 
 def _ordered(row: Row, metrics: Sequence[str]) -> Row:
     """What identifies a point and the chosen metrics with their gains first, the other columns after."""
-    first = ["workload", "clock_setting", "pe_type"]
+    first = ["workload", "clock_setting", "pe_type", "dataflow"]
     for name in metrics:
         first += [METRICS[name].column, *(f"{name}_vs_{baseline}" for baseline in BASELINES)]
     hidden = {"feasible", "reason"}  # the same for every usable point

@@ -13,7 +13,7 @@ from dse.metrics import METRICS
 from dse.report import figures
 from dse.report.breakdowns import breakdowns
 from dse.report.causes import design_causes, mean_causes, pe_causes
-from dse.report.fronts import ParetoReport, best_table, front_table, missing_baselines, pareto
+from dse.report.fronts import ParetoReport, best_table, dataflow_table, front_table, missing_baselines, pareto
 from dse.report.gains import BASELINES, GAIN_METRICS, gains, gains_by_network, spreads
 from dse.report.run import Run
 from dse.report.tables import Table, to_csv, to_markdown, write
@@ -63,6 +63,7 @@ def report_tables(run: Run, points: Points) -> list[Table]:
         front_table(run, points, pair),
         Table.of("gains", "Gains over the best INT16 and INT8 designs", gains(points),
                  "Times better than the baseline's best value of the same metric, network and clock setting."),
+        dataflow_table(points, GAIN_METRICS),
         Table.of("spreads", "Spread of the designs", spreads(points),
                  "Largest over smallest value among INT16 designs and among designs of all PE types."),
         Table.of("causes", "Performance per area over INT16 by cause, best designs", [*causes, *mean_causes(causes)],

@@ -1,11 +1,11 @@
 """Who is better by how much: best points, gains over the best INT16 and INT8 designs, spreads.
 
 One definition throughout. The *best* value of a metric is taken over all usable designs of one workload, one clock
-setting and one PE type. A *gain* over a baseline type is how many times better that is than the baseline's best value
-of the same metric, workload and clock setting: the ratio for metrics to maximize, its inverse for metrics to minimize,
-so above 1 is always better. Designs at their own maximum clock (`max`) are compared with each other, and so are the
-designs of each fixed clock (iso-clock). Normalizing to the best INT16 design is the convention of QADAM and QUIDAM
-(arXiv 2205.13045, 2206.15463), whose abstracts also quote the spreads.
+setting and one PE type, whatever their dataflow. A *gain* over a baseline type is how many times better that is than
+the baseline's best value of the same metric, workload and clock setting: the ratio for metrics to maximize, its inverse
+for metrics to minimize, so above 1 is always better. Designs at their own maximum clock (`max`) are compared with each
+other, and so are the designs of each fixed clock (iso-clock). Normalizing to the best INT16 design is the convention of
+QADAM and QUIDAM (arXiv 2205.13045, 2206.15463), whose abstracts also quote the spreads.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from dse.metrics import METRICS
 from dse.report.run import Run
-from dse.report.usable import KEYS, Points, better_by, pe_label
+from dse.report.usable import KEYS, LABELS, Points, better_by, pe_label
 
 IntArray = NDArray[np.int64]
 Row = dict[str, Any]
@@ -40,16 +40,16 @@ def best_positions(points: Points, metrics: Sequence[str]) -> dict[tuple[str, ..
     return {labels: points.best(group, metrics) for labels, group in points.groups(*KEYS)}
 
 
-def fronts(points: Points, metrics: Sequence[str]) -> Iterator[tuple[str, dict[str, IntArray], IntArray]]:
-    """Per workload: its name, the front of each PE type, and the front of all types together.
+def fronts(
+    points: Points, metrics: Sequence[str], key: str = "pe_type"
+) -> Iterator[tuple[str, dict[str, IntArray], IntArray]]:
+    """Per workload: its name, the front of each PE type (or value of another key), and the front of all together.
 
-    The front of all is the front of the types' fronts: what its own type dominates cannot be on it.
+    The front of all is the front of these fronts: what its own type dominates cannot be on it.
     """
     for (workload,), group in points.groups("workload"):
-        codes = points.codes["pe_type"][group]
-        by_type = {
-            points.names["pe_type"][code]: points.front(group[codes == code], metrics) for code in np.unique(codes)
-        }
+        codes = points.codes[key][group]
+        by_type = {points.names[key][code]: points.front(group[codes == code], metrics) for code in np.unique(codes)}
         yield workload, by_type, points.front(np.concatenate(list(by_type.values())), metrics)
 
 
@@ -71,16 +71,22 @@ def gains(points: Points, metrics: Sequence[str] = GAIN_METRICS) -> list[Row]:
     """Gain of each PE type's best over the baselines' best, per metric, clock setting and workload, and their mean."""
     rows: list[Row] = []
     for metric in metrics:
-        best = best_values(points, metric)
+        at = best_positions(points, [metric])
+        best = {labels: float(points.values[metric][position]) for labels, position in at.items()}
         for clock in points.names["clock_setting"]:
-            found = [_gain(metric, labels, best) for labels in best if labels[1] == clock]
+            found = [
+                _gain(metric, labels, best, points.label("dataflow", position))
+                for labels, position in at.items()
+                if labels[1] == clock
+            ]
             rows += found + _means(found, metric, clock, points.names["pe_type"])
     return rows
 
 
-def _gain(metric: str, labels: tuple[str, ...], best: Mapping[tuple[str, ...], float]) -> Row:
+def _gain(metric: str, labels: tuple[str, ...], best: Mapping[tuple[str, ...], float], dataflow: str) -> Row:
     workload, clock, pe_type = labels
-    row = {"metric": metric, "clock_setting": clock, "workload": workload, "pe_type": pe_type, "best": best[labels]}
+    row: Row = {"metric": metric, "clock_setting": clock, "workload": workload, "pe_type": pe_type}
+    row |= {"dataflow": dataflow, "best": best[labels]}
     for baseline in BASELINES:
         reference = best.get((workload, clock, baseline))
         row[f"gain_vs_{baseline}"] = None if reference is None else better_by(metric, best[labels], reference)
@@ -92,11 +98,35 @@ def _means(rows: Sequence[Row], metric: str, clock: str, pe_types: Sequence[str]
     for pe_type in pe_types:
         own = [row for row in rows if row["pe_type"] == pe_type]
         if own:
-            mean: Row = {"metric": metric, "clock_setting": clock, "workload": MEAN, "pe_type": pe_type, "best": None}
+            mean: Row = {"metric": metric, "clock_setting": clock, "workload": MEAN, "pe_type": pe_type}
+            mean |= {"dataflow": None, "best": None}
             for baseline in BASELINES:
                 mean[f"gain_vs_{baseline}"] = geometric_mean([row[f"gain_vs_{baseline}"] for row in own])
             means.append(mean)
     return means
+
+
+def by_dataflow(points: Points, metrics: Sequence[str] = GAIN_METRICS) -> list[Row]:
+    """The best of each dataflow over the best of all dataflows, per metric, clock setting, network and PE type.
+
+    `vs_best` is 1 for the best dataflow and below for the others; the means are geometric, over networks. No rows where
+    the run has one dataflow.
+    """
+    if len(points.names["dataflow"]) < 2:
+        return []
+    rows: list[Row] = []
+    for metric in metrics:
+        best, values = best_values(points, metric), points.values[metric]
+        ratios: dict[tuple[str, ...], list[float | None]] = {}
+        for labels, group in points.groups(*LABELS):
+            value = float(values[points.best(group, [metric])])
+            ratio = better_by(metric, value, best[labels[:-1]])
+            rows.append({"metric": metric, **dict(zip(LABELS, labels, strict=True)), "best": value, "vs_best": ratio})
+            ratios.setdefault(labels[1:], []).append(ratio)
+        for shared, found in ratios.items():
+            mean: Row = {"metric": metric, **dict(zip(LABELS, (MEAN, *shared), strict=True))}
+            rows.append({**mean, "best": None, "vs_best": geometric_mean(found)})
+    return rows
 
 
 def geometric_mean(values: Sequence[float | None]) -> float | None:

@@ -23,14 +23,15 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 MAX = "max"  # the clock setting of designs that run at their own maximum
-KEYS = ("workload", "clock_setting", "pe_type")
+KEYS = ("workload", "clock_setting", "pe_type")  # what a best design is the best of
+LABELS = (*KEYS, "dataflow")
 
 
 @dataclass(frozen=True)
 class Points:
     """Rows that are feasible and within the constraints of the run.
 
-    `row` is the index of each in points.parquet; `codes` gives, per key of `KEYS`, the index of its value in `names`;
+    `row` is the index of each in points.parquet; `codes` gives, per key of `LABELS`, the index of its value in `names`;
     `values` one column per metric, by metric name.
     """
 
@@ -38,6 +39,10 @@ class Points:
     codes: Mapping[str, IntArray]
     names: Mapping[str, tuple[str, ...]]
     values: Mapping[str, FloatArray]
+
+    def label(self, key: str, position: int) -> str:
+        """The value of a key of `LABELS` at a position."""
+        return self.names[key][int(self.codes[key][position])]
 
     def groups(self, *keys: str) -> Iterator[tuple[tuple[str, ...], IntArray]]:
         """Positions of the points that share their values of `keys`, with those values; empty groups left out."""
@@ -69,14 +74,14 @@ def load_points(run: Run, metrics: Sequence[str]) -> Points:
     """Read the given metrics of all usable rows. Raises RunError when no row is usable."""
     constraints: Mapping[str, Any] = run.config.get("constraints") or {}
     needed = tuple(dict.fromkeys((*metrics, *constraints)))
-    table = run.table([*KEYS, "feasible", *(METRICS[name].column for name in needed)])
+    table = run.table([*LABELS, "feasible", *(METRICS[name].column for name in needed)])
     values = {name: _floats(table[METRICS[name].column]) for name in needed}
     feasible = table["feasible"].to_numpy()
     usable = feasible & _within(constraints, values)
     if not usable.any():
         raise RunError(_why_none(run, feasible, constraints))
     codes, names = {}, {}
-    for key in KEYS:
+    for key in LABELS:
         codes[key], names[key] = _encode(table[key], _order(run, key))
     keep = np.flatnonzero(usable)
     return Points(
@@ -95,6 +100,11 @@ def better_by(metric: str, value: Any, reference: Any) -> Any:
 def clock_label(setting: str) -> str:
     """`own fmax` or `iso 200 MHz`."""
     return "own fmax" if setting == MAX else f"iso {setting} MHz"
+
+
+def short_flow(dataflow: str) -> str:
+    """`weight` for `weight_stationary`: what the dataflow keeps in place."""
+    return dataflow.removesuffix("_stationary")
 
 
 def pe_label(pe_type: str) -> str:
@@ -129,6 +139,8 @@ def _order(run: Run, key: str) -> tuple[str, ...]:
     """The display order of a key's known values."""
     if key == "pe_type":
         return list_pe_types()
+    if key == "dataflow":
+        return tuple(run.config["space"].get("dataflow", ()))
     return tuple(run.config.get("workloads", ())) if key == "workload" else (MAX,)
 
 

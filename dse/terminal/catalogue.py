@@ -54,13 +54,15 @@ def _workloads() -> list[Row]:
 
 
 def _dataflows() -> list[Row]:
+    flows = [(name, load_dataflow(name)) for name in list_dataflows()]
     return [
         {
             "name": name,
-            "description": _first_sentence(load_dataflow(name).__doc__ or ""),
-            "parameters": " ".join(load_dataflow(name).PARAMETERS),
+            "pe": flow.PE,
+            "parameters": " ".join(flow.PARAMETERS),
+            "description": _first_sentence(flow.__doc__ or ""),
         }
-        for name in list_dataflows()
+        for name, flow in flows
     ]
 
 
@@ -87,6 +89,10 @@ CATALOGUES: dict[str, tuple[Callable[[], list[Row]], str]] = {
         _workloads,
         "gmacs: 1e9 MACs of one inference; mweights: 1e6 weights. Your own: a path to a layer table.",
     ),
-    "dataflows": (_dataflows, "parameters: what `dse evaluate --mapping` can pin."),
+    "dataflows": (
+        _dataflows,
+        "pe: what a PE keeps operands in; the spad axes apply to spads only. "
+        "parameters: what `dse evaluate --mapping` can pin.",
+    ),
     "metrics": (_metrics, "Use them in `objectives` and `constraints`, and with `dse pareto --metric`."),
 }

@@ -13,10 +13,12 @@ from dse.config import workload_sha256
 from dse.dataflow import load_dataflow
 from dse.layers import evaluate_design
 from dse.metrics import AREA_PARTS, CYCLE_PARTS, ENERGY_PARTS, METRICS
+from dse.provenance import pe_sha256
 from dse.report.tables import WIDTH, Table, short, to_csv, to_terminal
 from dse.space import NUMERIC_AXES, Designs
+from dse.sparsity import Sparsity
 from dse.technology import Technology
-from pe_library.model import load_pe_model, load_pe_type
+from pe_library.model import load_pe_type
 from workloads.layer import Workload
 
 Row = dict[str, Any]
@@ -45,13 +47,14 @@ class DesignReport:
     def csv(self) -> str:
         """The layers, every column."""
         source = ("dse", "workload_sha256", "pe_model_sha256", "objective")
-        provenance = " ".join(f"{key} {self.provenance[key]}" for key in source)
+        provenance = " ".join([*(f"{key} {self.provenance[key]}" for key in source), *self._switched_on()])
         return to_csv(Table.of("layers", "", self.layers), provenance)
 
     def table(self) -> str:
         """Totals with their parts, then the main columns of each layer."""
-        axes = ", ".join(f"{name} {self.totals[name]}" for name in _shown_axes())
-        design = textwrap.fill(f"{axes}, clock {_clock(self.totals)}", WIDTH)
+        values = {axis.name: self.totals[axis.name] for axis in NUMERIC_AXES if axis.name != "clock_mhz"}
+        axes = ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
+        design = textwrap.fill(", ".join([axes, f"clock {_clock(self.totals)}", *self._switched_on()]), WIDTH)
         pe = load_pe_type(self.totals["pe_type"]).label
         title = f"{self.totals['workload']} on {pe}, {self.totals['dataflow']}\n{design}"
         if not self.totals["feasible"]:
@@ -60,6 +63,12 @@ class DesignReport:
         totals = Table("totals", title, ("metric", "value", "unit"), tuple(metrics), self._parts())
         layers = Table.of("layers", "Layers", [self._layer(row) for row in self.layers], self._note())
         return f"{to_terminal(totals)}\n{to_terminal(layers)}"
+
+    def _switched_on(self) -> list[str]:
+        """What is made of zeros, where it is not the default."""
+        default = asdict(Sparsity())
+        given = self.provenance["technology"]["sparsity"]
+        return [f"{name} {value}" for name, value in given.items() if value != default[name]]
 
     def _where(self) -> str:
         failing = [row["layer"] for row in self.layers if row["reason"] == self.totals["reason"]]
@@ -88,23 +97,20 @@ class DesignReport:
         return {name: derived.get(name, row.get(name)) for name in LAYER_COLUMNS}
 
 
-def report_design(designs: Designs, workload: Workload, objective: str, pins: Mapping[str, int]) -> DesignReport:
-    """Evaluate a scalar design with the default technology."""
-    technology = Technology()
+def report_design(
+    designs: Designs, workload: Workload, objective: str, pins: Mapping[str, int], technology: Technology
+) -> DesignReport:
+    """Evaluate a scalar design."""
     totals, layers = evaluate_design(designs, workload, technology, objective, pins)
     provenance = {
         "dse": dse.__version__,
         "workload_sha256": workload_sha256(workload),
-        "pe_model_sha256": load_pe_model(designs.pe_type).sha256,
+        "pe_model_sha256": pe_sha256(designs.pe_type, designs.dataflow),
         "objective": objective,
         "mapping": dict(pins),
         "technology": asdict(technology),
     }
     return DesignReport(provenance, totals, tuple(layers), load_dataflow(designs.dataflow).PARAMETERS)
-
-
-def _shown_axes() -> list[str]:
-    return [axis.name for axis in NUMERIC_AXES if axis.name != "clock_mhz"]
 
 
 def _clock(totals: Row) -> str:

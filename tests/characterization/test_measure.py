@@ -182,8 +182,8 @@ def test_dataset_is_written_from_stored_points_and_compared_with_the_shipped_row
     folder = tmp_path / "pe_library" / "int8"
     compared = characterize(["int8"], None, 1, None, lambda *_: None)
     assert list(folder.iterdir()) == []
-    write_tables([one.measured for one in compared], folder)
-    assert sorted(path.name for path in folder.iterdir()) == ["heldout.csv", "synthesis.csv"]
+    write_tables([one.measured for one in compared], [], folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["heldout.csv", "synthesis.csv", "systolic.csv"]
     assert len(measured) == 36
     (tmp_path / "store" / "fit-8-388-26.json").unlink()
     assert all(c.equal for c in characterize(["int8"], None, 1, None, lambda *_: None))

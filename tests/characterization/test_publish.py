@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,17 @@ from characterization.publish import prepare, publish
 from dse.errors import RunError
 from pe_library.heldout import heldout_errors, read_points
 from pe_library.model import PE_LIBRARY
+from pe_library.registers import STATIONARY, register_row
 
-FILES = ("heldout.csv", "model.json", "pe.yaml", "synthesis.csv")
+FILES = ("heldout.csv", "model.json", "pe.yaml", "synthesis.csv", "systolic.csv")
 
 
 def shipped_rows() -> list[dict[str, str]]:
     return [row for file in ("synthesis", "heldout") for row in read_points(PE_LIBRARY / "w4a8" / f"{file}.csv")]
+
+
+def systolic_rows() -> list[Mapping[str, str]]:
+    return [register_row("w4a8", dataflow) for dataflow in STATIONARY]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -29,7 +35,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_the_shipped_rows_published_elsewhere_are_the_shipped_files_and_a_readable_library(tmp_path: Path) -> None:
     prepare(tmp_path, ["w4a8"])
-    folder = publish("w4a8", shipped_rows(), tmp_path)
+    folder = publish("w4a8", shipped_rows(), systolic_rows(), tmp_path)
     assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
     assert contents(folder) == {name: (PE_LIBRARY / "w4a8" / name).read_bytes() for name in FILES}
     assert heldout_errors("w4a8", tmp_path) == heldout_errors("w4a8")
@@ -39,14 +45,14 @@ def test_a_failing_fit_leaves_the_folder_as_it_was(tmp_path: Path, monkeypatch: 
     prepare(tmp_path, ["w4a8"])
     (tmp_path / "w4a8" / "model.json").write_text("old")
     with pytest.raises(RunError, match="points to fit"):
-        publish("w4a8", shipped_rows()[:3], tmp_path)
+        publish("w4a8", shipped_rows()[:3], systolic_rows(), tmp_path)
 
     def interrupted(name: str, library: Path) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(publish_module, "write_pe_model", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        publish("w4a8", shipped_rows(), tmp_path)
+        publish("w4a8", shipped_rows(), systolic_rows(), tmp_path)
     assert [path.name for path in (tmp_path / "w4a8").iterdir()] == ["model.json"]
     assert (tmp_path / "w4a8" / "model.json").read_text() == "old"
 

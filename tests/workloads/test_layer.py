@@ -49,7 +49,8 @@ def test_ofmap_size_equals_the_published_one(sizes: tuple[int, ...], ofmap: int)
 
 def brute_force(layer: Layer) -> Counter[str]:
     """MACs, distinct outputs and distinct weights of the loop nest, walked one by one."""
-    padded_height, padded_width = layer.H + 2 * layer.padding, layer.W + 2 * layer.padding
+    padded_height = layer.padding + layer.H + layer.padding + layer.pad_bottom
+    padded_width = layer.padding + layer.W + layer.padding + layer.pad_right
     reach_height, reach_width = layer.dilation * (layer.R - 1), layer.dilation * (layer.S - 1)
     tops = range(0, padded_height - reach_height, layer.stride)
     lefts = range(0, padded_width - reach_width, layer.stride)
@@ -94,7 +95,8 @@ def test_shape_ignores_name_and_count_and_nothing_else() -> None:
     assert replace(layer, name="other", count=7).shape == layer.shape
     changes: list[dict[str, Any]] = [
         {"C": 4}, {"H": 9}, {"W": 9}, {"M": 4}, {"R": 1}, {"S": 1}, {"stride": 2}, {"padding": 2},
-        {"dilation": 2}, {"groups": 2}, {"kind": "depthwise", "groups": 8},
+        {"dilation": 2}, {"groups": 2}, {"kind": "depthwise", "groups": 8}, {"pad_bottom": 1}, {"pad_right": 1},
+        {"ifmap_zeros": 0.5}, {"ofmap_zeros": 0.5},
     ]  # fmt: skip
     assert len({layer.shape, *(replace(layer, **change).shape for change in changes)}) == len(changes) + 1
 
@@ -106,6 +108,20 @@ def test_gemm_is_m_rows_times_k_by_n() -> None:
     heads = Layer("qk", "gemm", C=12 * 64, H=128, W=1, M=12 * 100, R=1, S=1, groups=12)
     assert heads.macs == 12 * layer.macs
     assert heads.weights == 12 * layer.weights
+
+
+def test_a_padding_at_one_edge_is_tensorflows_same_padding() -> None:
+    """224 rows under a 3-row filter with stride 2 give 112 with one padding row at one edge and none at the other."""
+    same = conv(H=224, W=224, stride=2, padding=0, pad_bottom=1, pad_right=1)
+    assert (same.E, same.F) == (112, 112)
+    assert same.ifmap_words == conv(H=224, W=224).ifmap_words
+
+
+def test_the_operands_of_a_matmul_are_no_weights_of_the_network() -> None:
+    keys = Layer("qk", "matmul", C=12 * 64, H=197, W=1, M=12 * 197, R=1, S=1, groups=12)
+    assert (keys.macs, keys.weights) == (12 * 197 * 64 * 197, 12 * 64 * 197)
+    projection = Layer("qkv", "gemm", C=768, H=197, W=1, M=2304, R=1, S=1)
+    assert Workload("net", (keys, projection)).weights == projection.weights == 768 * 2304
 
 
 def test_flattening_the_input_of_a_fully_connected_layer_changes_no_count() -> None:
@@ -125,9 +141,9 @@ def test_flattening_the_input_of_a_fully_connected_layer_changes_no_count() -> N
         ({"H": float("nan")}, ["H: must be an integer, got nan"]),
         ({"count": True}, ["count: must be an integer, got True"]),
         ({"W": MAX_SIZE + 1}, [f"W: must be at most {MAX_SIZE}, got {MAX_SIZE + 1}"]),
-        ({"kind": "dense"}, ["kind: unknown kind of layer, got 'dense' (known: conv, depthwise, fc, gemm)"]),
+        ({"kind": "dense"}, ["kind: unknown kind of layer, got 'dense' (known: conv, depthwise, fc, gemm, matmul)"]),
         ({"kind": "cnv"}, ["kind: unknown kind of layer, got 'cnv' (did you mean `conv`?)"]),
-        ({"kind": None}, ["kind: unknown kind of layer (known: conv, depthwise, fc, gemm)"]),
+        ({"kind": None}, ["kind: unknown kind of layer (known: conv, depthwise, fc, gemm, matmul)"]),
         ({"groups": 4}, ["groups: must divide M = 6, got 4"]),
         ({"groups": 5}, ["groups: must divide C = 4, got 5", "groups: must divide M = 6, got 5"]),
         ({"kind": "depthwise", "groups": 2}, ["groups: must be 4 in this depthwise layer, got 2"]),
@@ -141,6 +157,13 @@ def test_flattening_the_input_of_a_fully_connected_layer_changes_no_count() -> N
             {"kind": "gemm", "padding": 0, "R": 1},
             ["W: must be 1 in this gemm layer, got 8", "S: must be 1 in this gemm layer, got 3"],
         ),
+        (
+            {"kind": "gemm", "padding": 0, "R": 1, "S": 1, "W": 1, "pad_right": 2},
+            ["pad_right: must be 0 in this gemm layer, got 2"],
+        ),
+        ({"pad_bottom": -1}, ["pad_bottom: must be at least 0, got -1"]),
+        ({"ifmap_zeros": 1.5}, ["ifmap_zeros: must be a share from 0 to 1, got 1.5"]),
+        ({"ofmap_zeros": float("nan")}, ["ofmap_zeros: must be a share from 0 to 1, got nan"]),
         ({"C": 0, "kind": "?", "H": "8"}, ["kind: unknown", "C: must be at least 1", "H: must be an integer"]),
     ],
 )

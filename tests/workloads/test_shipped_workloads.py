@@ -37,7 +37,7 @@ def channels_of(workload: Workload, *kinds: str) -> int:
 def test_the_networks_of_the_studies_are_shipped() -> None:
     assert set(SHIPPED) >= {
         "alexnet", "vgg16", "resnet34", "resnet50", "mobilenetv2", "resnet20-cifar10", "resnet56-cifar10",
-        "vgg16-cifar10",
+        "vgg16-cifar10", "fsrcnn-x2", "vit-b16",
     }  # fmt: skip
 
 
@@ -85,6 +85,11 @@ def test_the_longest_reduction_is_that_of_vgg16_fc6() -> None:
         ("resnet20-cifar10", 40_551_040, 20),
         ("resnet56-cifar10", 125_485_696, 56),
         ("vgg16-cifar10", 313_201_664, 14),
+        # FSRCNN, as its authors count: 25 d + s d + 9 m s^2 + d s + 81 d MACs per pixel of the small image, with
+        # d, s, m = 56, 12, 4. The transposed convolution is 4 of the layers.
+        ("fsrcnn-x2", (25 * 56 + 12 * 56 + 9 * 4 * 12**2 + 56 * 12 + 81 * 56) * 360 * 640, 11),
+        # ViT, with N = 197 tokens of width D = 768: 12 (12 N D^2 + 2 N^2 D), patches and head.
+        ("vit-b16", 12 * (12 * 197 * 768**2 + 2 * 197**2 * 768) + 196 * 768**2 + 768 * 1000, 74),
     ],
 )
 def test_totals_equal_an_independent_count_exactly(name: str, macs: int, layer_number: int) -> None:
@@ -149,3 +154,31 @@ def test_the_table_of_the_documentation_is_that_of_the_shipped_files() -> None:
     ]
     table = "\n".join(rows)
     assert table in text, f"docs/workloads.md is out of date; its table rows are\n{table}"
+
+
+def test_fsrcnn_has_the_published_number_of_weights() -> None:
+    """Dong et al., ECCV 2016, table 1: 12464 for FSRCNN(56,12,4); the phases share out the filter, tap by tap."""
+    assert load_workload("fsrcnn-x2").weights == 12_464
+
+
+def test_vit_has_the_published_number_of_parameters() -> None:
+    """torchvision model metadata, field num_params: 86567656. The operands of its matmuls are no parameters."""
+    workload, width, tokens = load_workload("vit-b16"), 768, 197
+    normalizations = 2 * 12 + 1
+    embeddings = (tokens + 1) * width  # of positions, and the class token
+    found = workload.weights + channels_of(workload, "gemm", "fc") + normalizations * 2 * width + embeddings
+    assert found == 86_567_656
+
+
+def test_alexnet_states_the_published_zeros_and_no_more_than_what_follows_from_them() -> None:
+    """JSSC 2017, table V. Past 3 x 3 pooling of stride 2 a zero stands for at least 4 zeros that are its own."""
+    conv = {layer.name: layer for layer in load_workload("alexnet").layers}
+    published = {"conv1": 0.0001, "conv2": 0.387, "conv3": 0.725, "conv4": 0.793, "conv5": 0.776}
+    assert {name: conv[name].ifmap_zeros for name in published} == published
+    assert conv["conv3"].ofmap_zeros == conv["conv4"].ifmap_zeros
+    assert conv["conv4"].ofmap_zeros == conv["conv5"].ifmap_zeros
+    for name, reader in (("conv1", "conv2"), ("conv2", "conv3")):
+        pooled, written = conv[reader].H * conv[reader].W, conv[name].E * conv[name].F
+        bound = 4 * pooled / written * conv[reader].ifmap_zeros
+        assert bound - 1e-3 < conv[name].ofmap_zeros <= bound
+    assert conv["conv5"].ofmap_zeros == 0

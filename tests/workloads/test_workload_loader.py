@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from dse.errors import InputError
 from tests.workloads.strategies import workloads
-from workloads.layer import SIZES, Layer, Workload
-from workloads.loader import COLUMNS, MAX_PROBLEMS, list_workloads, load_workload, parse_workload
+from workloads.layer import OPTIONS, SIZES, Layer, Workload
+from workloads.loader import COLUMNS, MAX_PROBLEMS, OPTIONAL, list_workloads, load_workload, parse_workload
 
 HEADER = ",".join(COLUMNS)
 CONV = "conv1,conv,3,32,32,16,3,3,1,1,1,1,1"
@@ -46,11 +46,12 @@ def refusal(path: object) -> str:
 
 
 def as_csv(workload: Workload) -> str:
+    fields = (*SIZES, *OPTIONS)
     rows = (
-        ",".join(map(str, (f"{place}_{layer.name}", layer.kind, *(getattr(layer, size) for size in SIZES))))
+        ",".join(map(str, (f"{place}_{layer.name}", layer.kind, *(getattr(layer, field) for field in fields))))
         for place, layer in enumerate(workload.layers)
     )
-    return table(HEADER, *rows)
+    return table(",".join(("layer", "kind", *fields)), *rows)
 
 
 @given(workloads)
@@ -113,7 +114,9 @@ def test_line_ends_byte_order_mark_blanks_and_column_order_do_not_matter(ending:
         ]),
         (row(kind="cov"), ["column kind: unknown kind of layer, got 'cov' (did you mean `conv`?)"]),
         (row(kind="Conv"), ["column kind: unknown kind of layer, got 'Conv' (did you mean `conv`?)"]),
-        (row(kind=""), ["column kind: unknown kind of layer, got '' (known: conv, depthwise, fc, gemm)"]),
+        (row(kind=""), [
+            "column kind: unknown kind of layer, got '' (known: conv, depthwise, fc, gemm, matmul, transposed)",
+        ]),
         (row(layer=""), ["column layer: must not be empty"]),
         (row(groups=2), ["column groups: must divide C = 3, got 2"]),
         (row(C=32, M=33, groups=32), ["column groups: must divide M = 33, got 32"]),
@@ -243,9 +246,10 @@ def test_any_text_is_a_workload_or_an_input_error(text: str) -> None:
     assert is_clean(outcome(text))
 
 
-CELLS = st.sampled_from(["0", "1", "3", "-1", "x", "", "conv", "fc", "1e9", "99999999999"])
+CELLS = st.sampled_from(["0", "1", "3", "-1", "x", "", "0.5", "1e9", "99999999999"])
+KIND_CELLS = st.sampled_from(["conv", "fc", "matmul", "transposed", "x", ""])
 
 
-@given(st.lists(CELLS, min_size=13, max_size=13))
-def test_any_row_is_a_layer_or_an_input_error(cells: list[str]) -> None:
-    assert is_clean(outcome(table(HEADER, ",".join(cells))))
+@given(KIND_CELLS, st.lists(CELLS, min_size=16, max_size=16))
+def test_any_row_is_a_layer_or_an_input_error(kind: str, cells: list[str]) -> None:
+    assert is_clean(outcome(table(",".join((*COLUMNS, *OPTIONAL)), ",".join(("layer", kind, *cells)))))

@@ -11,14 +11,14 @@ from matplotlib.figure import Figure
 
 from dse.metrics import METRICS
 from dse.report.figures import SkipFigureError
-from dse.report.figures._style import BAND, DOUBLE_IN, GREY, grid, plain_log_ticks, type_legend, type_style
+from dse.report.figures._style import BAND, DOUBLE_IN, GREY, grid, kind_legend, plain_log_ticks, type_style
 from dse.report.gains import GAIN_METRICS, MEAN, gains
 from dse.report.usable import Points, clock_label
 
 Row = dict[str, Any]
 
 # Height of a network's line, of what surrounds the lines of a panel, and of the lowest panel.
-LINE_IN, HEAD_IN, LOWEST_IN = 0.17, 0.25, 0.85
+LINE_IN, HEAD_IN, LOWEST_IN = 0.17, 0.25, 1.0
 DODGE = 0.75  # part of the line spacing over which types spread, so that equal gains stay visible
 
 
@@ -56,7 +56,7 @@ def draw_gains(points: Points, baseline: str) -> Figure:
         plain_log_ticks(axis.xaxis, *limits)
     types = [name for (name,), _ in points.groups("pe_type") if name != baseline]
     figure.supxlabel(f"Times better than the best {type_style(baseline).label} design", fontsize=7)
-    type_legend(figure, types, lines=False)
+    kind_legend(figure, [type_style(name) for name in types], lines=False)
     return figure
 
 

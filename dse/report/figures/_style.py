@@ -16,9 +16,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
+from dse.dataflow import list_dataflows
 from dse.report.usable import pe_label
 from pe_library.model import list_pe_types, load_pe_type
 
+Kind = Literal["pe_type", "dataflow"]  # what a colour stands for
 Share = bool | Literal["none", "all", "row", "col"]
 
 SINGLE_IN, DOUBLE_IN = 3.5, 7.16  # widths of one and two columns of an IEEE page
@@ -32,6 +34,8 @@ LOG_TICKS = (
 )
 GREY, BAND = "#666666", "#F1F1F1"
 # Parts of a whole, not PE types: Paul Tol's "light" scheme, colour-blind safe and apart from the types' colours.
+FLOW_COLORS = ("#0077BB", "#EE7733", "#009988", "#EE3377", "#33BBEE", "#CC3311")  # his "vibrant" scheme, for dataflows
+FLOW_MARKERS = ("o", "s", "^", "D", "v", "P")
 PART_COLORS = ("#77AADD", "#EE8866", "#EEDD88", "#FFAABB", "#AAAA00", "#44BB99", "#DDDDDD")
 
 STYLE: Any = {
@@ -71,20 +75,32 @@ STYLE: Any = {
 
 
 @dataclass(frozen=True)
-class TypeStyle:
-    """How a PE type is drawn."""
+class KindStyle:
+    """How a PE type or a dataflow is drawn."""
 
     label: str
     color: str
     marker: str
 
 
-def type_style(pe_type: str) -> TypeStyle:
+def type_style(pe_type: str) -> KindStyle:
     """Style from pe.yaml; grey for a type the library no longer has."""
     if pe_type not in list_pe_types():
-        return TypeStyle(pe_label(pe_type), GREY, "x")
+        return KindStyle(pe_label(pe_type), GREY, "x")
     known = load_pe_type(pe_type)
-    return TypeStyle(known.label, known.color, known.marker)
+    return KindStyle(known.label, known.color, known.marker)
+
+
+def flow_style(dataflow: str) -> KindStyle:
+    """Style of a dataflow, the same in every run; colours and markers repeat after as many as there are."""
+    place = list_dataflows().index(dataflow) if dataflow in list_dataflows() else -1
+    label = dataflow.replace("_", " ")
+    return KindStyle(label, FLOW_COLORS[place % len(FLOW_COLORS)], FLOW_MARKERS[place % len(FLOW_MARKERS)])
+
+
+def kind_style(kind: Kind, name: str) -> KindStyle:
+    """Style of a PE type or of a dataflow."""
+    return type_style(name) if kind == "pe_type" else flow_style(name)
 
 
 def grid(
@@ -100,11 +116,12 @@ def grid(
     return figure, axes[:panels]
 
 
-def type_legend(figure: Figure, pe_types: Sequence[str], extra: Sequence[Line2D] = (), *, lines: bool = True) -> None:
-    """One legend of PE types for the whole figure, above the panels."""
+def kind_legend(
+    figure: Figure, styles: Sequence[KindStyle], extra: Sequence[Line2D] = (), *, lines: bool = True
+) -> None:
+    """One legend of PE types or dataflows for the whole figure, above the panels."""
     handles: list[Artist] = []
-    for name in pe_types:
-        style = type_style(name)
+    for style in styles:
         line = "-" if lines else "none"
         handles.append(Line2D([], [], color=style.color, marker=style.marker, ms=4, mew=0, ls=line, label=style.label))
     legend_above(figure, [*handles, *extra], 1.6)

@@ -35,7 +35,7 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
     "cycles": ("cycles",),
     "resizing": ("resizing",),
 }
-LINE_IN, HEAD_IN, LOWEST_IN = 0.14, 0.3, 0.85
+LINE_IN, HEAD_IN, LOWEST_IN = 0.14, 0.3, 1.0
 MARGIN = 1.08
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from dse.errors import RunError
 from dse.report.figures import SkipFigureError
-from dse.report.figures._style import BAND, DOUBLE_IN, GREY, plain_log_ticks, type_legend, type_style
+from dse.report.figures._style import BAND, DOUBLE_IN, GREY, kind_legend, plain_log_ticks, type_style
 from dse.report.run import Run
 from dse.report.usable import Points
 from pe_library.heldout import Pairs, heldout_pairs
@@ -50,7 +50,7 @@ def draw(run: Run, points: Points) -> Figure:
     axes[1, 0].set_ylim(-limit, limit)
     axes[0, 0].set_ylabel("predicted")
     axes[1, 0].set_ylabel("error (%)")
-    type_legend(figure, list(pairs), lines=False)
+    kind_legend(figure, [type_style(name) for name in pairs], lines=False)
     return figure
 
 

@@ -17,11 +17,12 @@ from dse.report.figures._style import (
     DOUBLE_IN,
     GREY,
     SINGLE_IN,
-    TypeStyle,
+    Kind,
+    KindStyle,
     grid,
+    kind_legend,
+    kind_style,
     plain_log_ticks,
-    type_legend,
-    type_style,
 )
 from dse.report.gains import fronts
 from dse.report.run import Run
@@ -51,13 +52,13 @@ DASHES = (0, (4, 3))
 
 @dataclass(frozen=True)
 class Panel:
-    """One network: coordinates and PE type of each design, and the coordinates of each PE type's front."""
+    """One network: coordinates and kind (PE type or dataflow) of each design, and coordinates of each kind's front."""
 
     workload: str
     across: FloatArray
     up: FloatArray
-    pe_codes: IntArray
-    colors: FloatArray  # (PE types, 3)
+    codes: IntArray
+    styles: tuple[KindStyle, ...]
     fronts: Mapping[str, tuple[FloatArray, FloatArray]]
 
 
@@ -94,13 +95,16 @@ def draw(run: Run, points: Points) -> Figure:
     return draw_pair(points, "perf_per_area", "energy")
 
 
-def draw_pair(points: Points, x: str, y: str) -> Figure:
-    """Small multiples, one per network: metric `x` across, `y` up. Relative to the best INT16 where there is one."""
+def draw_pair(points: Points, x: str, y: str, kind: Kind = "pe_type") -> Figure:
+    """Small multiples, one per network: metric `x` across, `y` up, coloured by PE type or dataflow.
+
+    Relative to the best INT16 where there is one.
+    """
     scales = _scales(points, x, y)
     groups = {labels[0]: group for labels, group in points.groups("workload")}
     panels = [
-        _panel(points, workload, groups[workload], by_type, (x, y), scales.get(workload, (1.0, 1.0)))
-        for workload, by_type, _ in fronts(points, [x, y])
+        _panel(points, kind, groups[workload], (workload, by_kind), (x, y), scales.get(workload, (1.0, 1.0)))
+        for workload, by_kind, _ in fronts(points, [x, y], kind)
     ]
     columns = {5: 3, 6: 3}.get(len(panels), COLUMNS)
     width, height = SINGLE_IN if len(panels) == 1 else DOUBLE_IN, 1.6 if len(panels) > columns else 2.2
@@ -115,8 +119,8 @@ def draw_pair(points: Points, x: str, y: str) -> Figure:
         )
         _cells(axis, panel, views, limits)
         axis.set(xscale=views[0].scale, yscale=views[1].scale, title=panel.workload)
-        for pe_type, front in panel.fronts.items():
-            _front(axis, type_style(pe_type), *front, METRICS[x].maximize)
+        for name, front in panel.fronts.items():
+            _front(axis, kind_style(kind, name), *front, METRICS[x].maximize)
         if scales:
             axis.axhline(1, color=GREY, lw=0.5, ls=DASHES, zorder=2)
             axis.axvline(1, color=GREY, lw=0.5, ls=DASHES, zorder=2)
@@ -125,7 +129,7 @@ def draw_pair(points: Points, x: str, y: str) -> Figure:
             if view.scale == "log":
                 plain_log_ticks(ticks, *limit)
     reference = [Line2D([], [], color=GREY, lw=0.5, ls=DASHES, label="best INT16")] if scales else []
-    type_legend(figure, [name for (name,), _ in points.groups("pe_type")], reference)
+    kind_legend(figure, [kind_style(kind, name) for (name,), _ in points.groups(kind)], reference)
     figure.supxlabel(_label(x, bool(scales), ", "), fontsize=7)
     figure.supylabel(_label(y, bool(scales), "\n" if scales else ", "), fontsize=7)
     return figure
@@ -143,28 +147,29 @@ def _scales(points: Points, x: str, y: str) -> dict[str, tuple[float, float]]:
 
 def _panel(
     points: Points,
-    workload: str,
+    kind: Kind,
     group: IntArray,
-    by_type: Mapping[str, IntArray],
+    network: tuple[str, Mapping[str, IntArray]],
     metrics: Pair,
     scale: tuple[float, float],
 ) -> Panel:
     across, up = (points.values[name] / unit for name, unit in zip(metrics, scale, strict=True))
-    colors = np.array([to_rgb(type_style(name).color) for name in points.names["pe_type"]])
-    lines = {name: (across[front], up[front]) for name, front in by_type.items()}
-    return Panel(workload, across[group], up[group], points.codes["pe_type"][group], colors, lines)
+    styles = tuple(kind_style(kind, name) for name in points.names[kind])
+    lines = {name: (across[front], up[front]) for name, front in network[1].items()}
+    return Panel(network[0], across[group], up[group], points.codes[kind][group], styles, lines)
 
 
 def _cells(axis: Axes, panel: Panel, views: tuple[View, View], limits: tuple[Limits, Limits]) -> None:
-    """Colour each cell of a fine grid in which a design lies: no design is left out, no PE type hides another."""
+    """Colour each cell of a fine grid in which a design lies: no design is left out, no kind hides another."""
     side = int(np.clip(3 * np.sqrt(len(panel.across)), 60, 220))
     places = [view.place(v, limit) for v, view, limit in zip((panel.across, panel.up), views, limits, strict=True)]
     inside: BoolArray = np.maximum(places[0], places[1]) < 1
     column, row = ((place[inside] * side).astype(np.int64) for place in places)
-    present = np.zeros((len(panel.colors), side * side), bool)
-    present[panel.pe_codes[inside], row * side + column] = True
+    colors = np.array([to_rgb(style.color) for style in panel.styles])
+    present = np.zeros((len(colors), side * side), bool)
+    present[panel.codes[inside], row * side + column] = True
     shown = np.logical_or.reduce(present, axis=0)
-    image = np.concatenate([1 - TINT * (1 - panel.colors[_one_of(present)]), shown[:, None]], axis=1)
+    image = np.concatenate([1 - TINT * (1 - colors[_one_of(present)]), shown[:, None]], axis=1)
     axis.imshow(
         image.reshape(side, side, 4), origin="lower", extent=(0, 1, 0, 1), transform=axis.transAxes, aspect="auto",
         interpolation="nearest", zorder=1,
@@ -177,14 +182,14 @@ def _cells(axis: Axes, panel: Panel, views: tuple[View, View], limits: tuple[Lim
 
 
 def _one_of(present: BoolArray) -> IntArray:
-    """Per cell one of the PE types present, evenly and for a given cell always the same; (types, cells) -> cells."""
+    """Per cell one of the kinds present, evenly and for a given cell always the same; (kinds, cells) -> cells."""
     cells = present.shape[1]
     ranks = np.cumsum(present, axis=0)
     mixed = np.random.default_rng(0).random(cells)
     return np.asarray(np.argmax(ranks > mixed * ranks[-1], axis=0))
 
 
-def _front(axis: Axes, style: TypeStyle, across: FloatArray, up: FloatArray, maximize_x: bool) -> None:
+def _front(axis: Axes, style: KindStyle, across: FloatArray, up: FloatArray, maximize_x: bool) -> None:
     """The border of what the front's points reach: from each the step runs towards worse values across."""
     order = np.lexsort((up, across))
     x, y = across[order], up[order]
