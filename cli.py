@@ -92,7 +92,9 @@ def pareto(run: str | None, metrics: tuple[str, ...], form: str, out: Path | Non
 @cli.command()
 @click.option("--workload", required=True, metavar="W", help="Name (see `dse list workloads`) or path of a network.")
 @click.option("--design", default="", metavar="K=V,...", help="Axes of the design; those left out have their default.")
-@click.option("--mapping", default="", metavar="K=V,...", help="Mapping parameters to pin; see `dse list dataflows`.")
+@click.option("--layer", "layers", multiple=True, metavar="NAME", help="Only this layer; may be repeated.")
+@click.option("--mapping", default="", metavar="K=V,...",
+              help="Mapping parameters to pin; the free search is shown beside. See `dse list dataflows`.")  # fmt: skip
 @click.option("--objective", type=click.Choice(["latency", "energy", "edp"]), default="edp", show_default=True,
               help="What the mapper minimizes, layer by layer.")  # fmt: skip
 @click.option("--zero-gating", is_flag=True, help="A zero ifmap word stops filter read and arithmetic of the PE.")
@@ -100,7 +102,14 @@ def pareto(run: str | None, metrics: tuple[str, ...], form: str, out: Path | Non
               help="Code of feature maps in DRAM; needs a network with shares of zeros.")  # fmt: skip
 @form_option("table", "csv", "json")
 def evaluate(
-    workload: str, design: str, mapping: str, objective: str, zero_gating: bool, compression: Compression, form: str
+    workload: str,
+    design: str,
+    layers: tuple[str, ...],
+    mapping: str,
+    objective: str,
+    zero_gating: bool,
+    compression: Compression,
+    form: str,
 ) -> None:
     """Evaluate one design on one network, layer by layer.
 
@@ -112,7 +121,7 @@ def evaluate(
       dse evaluate --workload resnet50 --design pe_type=lightpe1,rows=16,cols=16,glb_kib=256
       dse evaluate --workload alexnet --design clock_mhz=200,batch=4 --objective energy
       dse evaluate --workload alexnet --zero-gating --compression rlc
-      dse evaluate --workload vgg16 --mapping e=14,p=16 --format json
+      dse evaluate --workload vgg16 --layer conv1_2 --mapping e=14,p=16 --format json
     """
     from dse.config.options import load_counts, load_design
     from dse.dataflow import load_dataflow
@@ -124,6 +133,7 @@ def evaluate(
     pins = load_counts(mapping, "--mapping", load_dataflow(designs.dataflow).PARAMETERS)
     technology = Technology(sparsity=Sparsity(zero_gating, compression))
     network = load_workload(workload)
+    network = network.only(layers) if layers else network
     if technology.sparsity.in_use and not network.states_zeros:
         raise InputError(Problem("--zero-gating, --compression", NO_ZEROS, hint=ZEROS_HINT))
     found = report_design(designs, network, objective, pins, technology)
@@ -233,6 +243,41 @@ def characterize(
     click.echo(text.rstrip("\n"))
     if failure:
         raise RunError(failure)
+
+
+@cli.command()
+@click.argument("comparisons", nargs=-1, metavar="[COMPARISON ...]")
+@form_option("table", "markdown", "csv", "json")
+@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="File to write instead of printing.")  # fmt: skip
+def validate(comparisons: tuple[str, ...], form: str, out: Path | None) -> None:
+    """Compare the model with references: a chip, simulators, other tools, held-out synthesis.
+
+    Every number of ours beside theirs, with its error and source; docs/validation.md is the `markdown` form. Fails
+    when a result exceeds its limit.
+
+    \b
+    Examples:
+      dse validate
+      dse validate eyeriss scalesim
+      dse validate --format csv > validation.csv
+      dse validate --format markdown -o docs/validation.md
+    """
+    from dse.config.options import load_names
+    from dse.report.tables import write
+    from dse.validation import compare, list_comparisons
+    from dse.validation._page import render
+
+    names = load_names(comparisons, "COMPARISON", "comparison", list_comparisons())
+    found = compare(names)
+    text = render(found, form, f"dse {dse.__version__}")
+    if out is None:
+        click.echo(text.rstrip("\n"))
+    else:
+        click.echo(f"wrote {write(out, text)}", err=True)
+    broken = [f"{each.name}: {check.what}" for each in found for check in each.checks if not check.holds]
+    if broken:
+        raise RunError(f"beyond their limit: {'; '.join(broken)}")
 
 
 @cli.command()

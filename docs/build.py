@@ -1,4 +1,4 @@
-"""Write the generated parts of README.md and docs/results.md from a finished run: tables, figures, sentences.
+"""Write the generated parts of README.md and docs/results.md from a finished run, and docs/validation.md.
 
     python docs/build.py results/quidam
 
@@ -16,17 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from dse.report.causes import DESIGN_PARTS, design_causes
-from dse.report.full import QUANTITIES, gains_markdown, heldout_rows, report
+from dse.report.full import gains_markdown, report
 from dse.report.gains import GAIN_METRICS, MEAN, gains, geometric_mean, spreads
 from dse.report.run import Run, open_run
-from dse.report.tables import Table, to_markdown
-from dse.report.usable import Points, load_points, pe_label
+from dse.report.tables import to_markdown
+from dse.report.usable import Points, load_points
+from dse.validation import compare
+from dse.validation._page import markdown, summary
+from dse.validation.pe_models import heldout_table
 from pe_library.model import load_pe_type
 
 ROOT = Path(__file__).parent.parent
 FIGURES = ROOT / "docs" / "figures"
-LIMITS = {"area_um2": ("area", 2), "leakage_uw": ("leakage", 3), "run_pj": ("energy per MAC cycle", 5),
-          "min_period_ns": ("minimum period", 6)}  # fmt: skip
 Row = dict[str, Any]
 
 
@@ -40,7 +41,10 @@ def main(run_path: Path) -> None:
         if path.suffix == ".png":
             shutil.copy(path, FIGURES / path.name)
     int16, int8 = _split_gains(points)
-    blocks = {"gains": int16, "gains-int8": int8, "answer": answer(run, points), "heldout": heldout()}
+    comparisons = compare()
+    (ROOT / "docs" / "validation.md").write_text(markdown(comparisons))
+    blocks = {"gains": int16, "gains-int8": int8, "answer": answer(run, points),
+              "heldout": to_markdown(heldout_table()), "validation": summary(comparisons)}  # fmt: skip
     for page in (ROOT / "README.md", ROOT / "docs" / "results.md"):
         text = filled(page.read_text(), blocks)
         page.write_text(text if page.name == "README.md" else text.replace("](docs/", "]("))
@@ -59,18 +63,6 @@ def _split_gains(points: Points) -> tuple[str, str]:
     text = gains_markdown(points)
     middle = text.index("**", text.index("best INT8 design") - 200)
     return text[:middle], text[middle:]
-
-
-def heldout() -> str:
-    """Errors of the models at points they were not fitted to: mean (largest), percent."""
-    rows = []
-    for row in heldout_rows():
-        line: Row = {"PE type": pe_label(row["pe_type"]), "points": row["points"]}
-        for quantity in QUANTITIES:
-            name, limit = LIMITS[quantity]
-            line[f"{name} (limit {limit})"] = f"{row[f'{quantity}_mape']:.2f} ({row[f'{quantity}_max']:.2f})"
-        rows.append(line)
-    return to_markdown(Table.of("heldout", "", rows))
 
 
 def answer(run: Run, points: Points) -> str:

@@ -74,9 +74,16 @@ def _aligned(array: NDArray[Any], dims: int) -> NDArray[Any]:
     return array.reshape((1,) * (dims - array.ndim) + array.shape) if array.dtype != np.object_ else array
 
 
-def taken(value: Struct, cells: IntArray | slice) -> Struct:
-    """A dataclass of arrays at the given cells; arrays that are the same for all cells stay as they are."""
-    return _mapped(value, lambda array: array[..., cells] if array.ndim and array.shape[-1] > 1 else array)
+def taken(value: Struct, part: slice) -> Struct:
+    """A dataclass of arrays at some of the cells; arrays that are the same for all cells stay as they are."""
+    return _mapped(value, lambda array: array[..., part] if array.ndim and array.shape[-1] > 1 else array)
+
+
+def repeated(value: Struct, counts: IntArray) -> Struct:
+    """A dataclass of arrays with each cell as many times as it has pairs."""
+    return _mapped(
+        value, lambda array: np.repeat(array, counts, axis=-1) if array.ndim and array.shape[-1] > 1 else array
+    )
 
 
 def with_choices_axis(value: Struct) -> Struct:

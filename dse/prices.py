@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dse.sparsity import Sparsity
-from dse.traffic import FEASIBLE, OperandBits, Traffic
+from dse.traffic import OperandBits, Traffic
 
 Number = Any  # float or array of any broadcastable shape
 
@@ -48,9 +48,8 @@ class Prices:
         return {"compute": compute, "glb_stall": glb_stall, "dram_stall": dram_stall, "overhead": overhead}
 
     def total_cycles(self, traffic: Traffic) -> Number:
-        """The sum of `cycles`, in few operations; infinite where the mapping does not fit."""
+        """The sum of `cycles`, in few operations."""
         on_chip = np.maximum(traffic.compute_cycles, traffic.glb_cycles) + traffic.overhead_cycles
-        on_chip = np.where(traffic.reason == FEASIBLE, on_chip, np.inf)
         return np.maximum(on_chip, self._dram_cycles(traffic))
 
     def _dram_cycles(self, traffic: Traffic) -> Number:

@@ -16,21 +16,21 @@ from typing import Any
 
 import numpy as np
 
-from dse.cells import Cells, columns, taken, with_choices_axis
+from dse.cells import Cells, columns, repeated, taken, with_choices_axis
 from dse.costs import Costs, costs
 from dse.dataflow import Dataflow, load_dataflow
 from dse.prices import Prices
 from dse.space import Designs, FloatArray, IntArray
 from dse.technology import Technology
-from dse.traffic import Mapping, OperandBits, Pins, Traffic
+from dse.traffic import FEASIBLE, Mapping, OperandBits, Pins, Traffic
 from workloads.layer import Layer
 
 WORKING_SET = 1 << 18  # (design, choice) pairs priced at a time: 2 MiB per intermediate array
-FIRST_CELLS = 8
+FIRST_CELLS = 32
 
 
 def objective_value(objective: str, prices: Prices, traffic: Traffic) -> Any:
-    """Latency in cycles, energy in pJ, or their product; infinite where the mapping does not fit."""
+    """Latency in cycles, energy in pJ, or their product."""
     cycles = prices.total_cycles(traffic)
     if objective == "latency":
         return cycles
@@ -129,16 +129,14 @@ class Search:
         count = _length(choices)
         cell = np.repeat(np.arange(self.shape[-1]), count)
         pairs = {"cell": cell} | {name: np.tile(values, self.shape[-1]) for name, values in choices.items()}
-        cost, dram = (
-            v.reshape(*self.shape[:-1], -1) for v in self._price(choices, self._is_open(pairs), per_cell=True)
-        )
+        cost, dram = (v.reshape(*self.shape[:-1], -1) for v in self._price(choices, per_cell=True))
         to_beat: FloatArray = np.full(self.shape, np.inf)
         if known and self._is_open(pairs):
-            to_beat = self._price(known, is_open=False, per_cell=True)[0].min(axis=-1)
+            to_beat = self._price(known, per_cell=True)[0].min(axis=-1)
         while self._is_open(pairs):
             to_beat = np.minimum(to_beat, self._descent(pairs, cost))
             pairs = self._refined(pairs, cost, to_beat)
-            cost, dram = self._price(pairs, self._is_open(pairs), per_cell=False)
+            cost, dram = self._price(pairs, per_cell=False)
         return self._winners(pairs, cost, dram)
 
     def completed(self, choices: Mapping) -> Mapping:
@@ -151,49 +149,50 @@ class Search:
         """Cost of a full mapping per design, found by following the least bounds."""
         while self._is_open(pairs):
             pairs = self._refined(pairs, cost, _least_by_cell(cost, pairs["cell"]))
-            cost, _ = self._price(pairs, self._is_open(pairs), per_cell=False)
+            cost, _ = self._price(pairs, per_cell=False)
         least: FloatArray = _least_by_cell(cost, pairs["cell"])
         return least
 
     def _refined(self, pairs: Mapping, cost: FloatArray, limit: FloatArray) -> Mapping:
         """Refinements of the pairs within the limit for any design of their cell; of the smallest mapping, always."""
-        kept = cost <= np.minimum(limit, np.finfo(np.float64).max)[..., pairs["cell"]]
-        index = kept.reshape(-1, kept.shape[-1]).any(axis=0)
+        kept = cost <= np.repeat(np.minimum(limit, np.finfo(np.float64).max), self._counts(pairs), axis=-1)
+        index = np.asarray(kept.reshape(-1, kept.shape[-1]).any(axis=0))
         index[_starts(pairs["cell"])] = True
-        finer = self._finer({name: values[index] for name, values in pairs.items()})
-        assert finer is not None
-        return finer
+        chosen = {name: values[index] for name, values in pairs.items()}
+        designs = mapped_together(self.layer, columns(repeated(self.designs, self._counts(chosen)), _length(chosen)))
+        return self.flow.refine(self.layer, designs, self.prices.bits, chosen, self.pins)
 
-    def _is_open(self, pairs: Mapping) -> bool:
-        return self._finer({name: values[:1] for name, values in pairs.items()}) is not None
+    def _is_open(self, choices: Mapping) -> bool:
+        return any(name not in choices for name in self.flow.OPEN)
 
-    def _finer(self, pairs: Mapping) -> Mapping | None:
-        designs = columns(taken(self.designs, pairs["cell"]), _length(pairs))
-        return self.flow.refine(self.layer, mapped_together(self.layer, designs), self.prices.bits, pairs, self.pins)
-
-    def _price(self, choices: Mapping, is_open: bool, per_cell: bool) -> tuple[FloatArray, FloatArray]:
+    def _price(self, choices: Mapping, per_cell: bool) -> tuple[FloatArray, FloatArray]:
         """Costs, or bounds where choices are open, and DRAM bits: of every choice on every cell, or of pairs."""
         if per_cell:
             designs, prices = with_choices_axis(self.designs), with_choices_axis(self.prices)
         else:
-            designs, prices = taken(self.designs, choices["cell"]), taken(self.prices, choices["cell"])
+            counts = self._counts(choices)
+            designs, prices = repeated(self.designs, counts), repeated(self.prices, counts)
         together, flow = mapped_together(self.layer, designs), self.flow
-        if is_open:
+        if self._is_open(choices):
             traffic = flow.bound(self.layer, together, prices.bits, choices, self.pins)
         else:
             mapping = flow.complete(self.layer, together, prices.bits, choices, self.pins)
             traffic = flow.traffic(self.layer, together, prices.bits, mapping)
         traffic = of_layer(self.layer, traffic, designs)
         shape = (*(self.shape if per_cell else self.shape[:-1]), _length(choices))
-        cost = np.broadcast_to(objective_value(self.objective, prices, traffic), shape)
-        return cost, np.broadcast_to(prices.dram_bits(traffic), shape)
+        cost = np.where(traffic.reason == FEASIBLE, objective_value(self.objective, prices, traffic), np.inf)
+        return np.broadcast_to(cost, shape), np.broadcast_to(prices.dram_bits(traffic), shape)
 
     def _winners(self, pairs: Mapping, cost: FloatArray, dram: FloatArray) -> Mapping:
-        cell = pairs["cell"]
-        dram = np.where(cost == _least_by_cell(cost, cell)[..., cell], dram, np.inf)
-        best = dram == _least_by_cell(dram, cell)[..., cell]
+        cell, counts = pairs["cell"], self._counts(pairs)
+        dram = np.where(cost == np.repeat(_least_by_cell(cost, cell), counts, axis=-1), dram, np.inf)
+        best = dram == np.repeat(_least_by_cell(dram, cell), counts, axis=-1)
         index = _least_by_cell(np.where(best, np.arange(len(cell)), len(cell)), cell)
         return {name: values[index] for name, values in pairs.items() if name != "cell"}
+
+    def _counts(self, pairs: Mapping) -> IntArray:
+        """Pairs of each cell."""
+        return np.bincount(pairs["cell"], minlength=self.shape[-1])
 
 
 def _length(choices: Mapping) -> int:

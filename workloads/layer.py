@@ -29,7 +29,7 @@ Every quantity is an exact Python integer; `MAX_WORK` keeps what follows from it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -169,6 +169,16 @@ class Workload:
     def states_zeros(self) -> bool:
         """Whether any layer has a share of zeros."""
         return any(layer.ifmap_zeros or layer.ofmap_zeros for layer in self.layers)
+
+    def only(self, names: Sequence[str]) -> Workload:
+        """The named layers alone; what was published of the whole network is left out. Raises InputError."""
+        known = [layer.name for layer in self.layers]
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            rule = f"must be layers of {self.name}"
+            raise InputError([Problem("layer", rule, name, did_you_mean(name, known)) for name in unknown])
+        layers = tuple(layer for layer in self.layers if layer.name in names)
+        return replace(self, layers=layers, published_macs=None, published_gap=0, published_gap_reason="")
 
     def unique_layers(self) -> tuple[Layer, ...]:
         """Layers of equal shape merged: counts added, name and place of the first kept."""

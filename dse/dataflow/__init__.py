@@ -5,10 +5,10 @@ A dataflow module defines
                                     apply to "spads" only
     PARAMETERS                      names of its mapping parameters
     REASONS                         index -> why a design cannot run a layer ("" at 0)
+    OPEN                            those that candidates leave open, in the order in which they are chosen
     candidates(layer, designs, pins) -> Mapping              choices to try, arrays of shape (k,), the smallest first
-    refine(layer, designs, bits, choice, pins) -> Mapping | None   each choice with every value of its next open parameter
-                                                             that may fit its design (columns, one design a choice), in
-                                                             their order; None when no parameter is left open
+    refine(layer, designs, bits, choice, pins) -> Mapping    each choice with every value of its next open parameter that
+                                                             may fit its design (columns, one design a choice), in order
     complete(layer, designs, bits, choice, pins) -> Mapping  of full choices, the other parameters in closed form
     traffic(layer, designs, bits, mapping) -> Traffic        cycles and accesses
     bound(layer, designs, bits, choice, pins) -> Traffic     the same for open choices: what no refinement undercuts
@@ -38,13 +38,12 @@ class Dataflow(Protocol):
 
     PE: PEKind
     PARAMETERS: tuple[str, ...]
+    OPEN: tuple[str, ...]
     REASONS: tuple[str, ...]
 
     def candidates(self, layer: Layer, designs: Designs, pins: Pins) -> Mapping: ...
 
-    def refine(
-        self, layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins
-    ) -> Mapping | None: ...
+    def refine(self, layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Mapping: ...
 
     def bound(self, layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Traffic: ...
 

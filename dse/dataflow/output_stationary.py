@@ -23,6 +23,7 @@ from workloads.layer import Layer
 
 PE: PEKind = "registers"
 PARAMETERS, REASONS = systolic.PARAMETERS, systolic.REASONS
+OPEN: tuple[str, ...] = ()  # candidates are full choices
 refine, complete = systolic.refine, systolic.complete
 ARRANGEMENT = systolic.Arrangement(rows="pixels", cols="filters", time="reduction")
 

@@ -24,10 +24,9 @@ all scale with `glb_bytes_per_cycle`, the ifmap bus being a quarter of it.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TypeVar
 
 import numpy as np
 
@@ -37,10 +36,9 @@ from dse.space import Designs, IntArray
 from dse.traffic import Count, Mapping, OperandBits, Pins, Traffic, ceil_div, first_of, parts
 from workloads.layer import Layer
 
-Key = TypeVar("Key")
-
 PE: PEKind = "spads"
 PARAMETERS = ("m", "n", "e", "p", "q", "r", "t")
+OPEN = ("q", "t", "m")
 REASONS = (
     "",
     "filter taller than the array (R > rows)",
@@ -112,32 +110,29 @@ def candidates(layer: Layer, designs: Designs, pins: Pins) -> Mapping:
     return {"share": share[fits], "e": e[fits], "r": r[fits]}
 
 
-def refine(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Mapping | None:
-    """Each choice with all values of the next open parameter: q, then t, then m; None when all are chosen."""
+def refine(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Mapping:
+    """Each choice with all values of the next of the OPEN parameters that may fit its design."""
     g = Geometry.of(layer)
     if "q" not in choice:
         n, e, r = _ifmaps(designs, choice, pins), choice["e"], choice["r"]
         most = _most_channels_per_pe(g, designs, bits, n, e, r, 1)
-        keys = zip(r.tolist(), most.tolist(), strict=True)
-        return _with_each(choice, "q", keys, pins, lambda key: _up_to(parts(ceil_div(g.C, key[0])), key[1]))
+        keys = np.stack([r, np.broadcast_to(most, r.shape)])
+        return _with_each(choice, "q", keys, pins, lambda r, most: _up_to(parts(ceil_div(g.C, r)), most))
     if "t" not in choice:
         sets = _pe_sets(g, designs.rows, designs.cols, choice["e"]) // choice["r"]
-        return _with_each(choice, "t", sets.tolist(), pins, lambda most: _up_to(parts(g.M), most))
-    if "m" not in choice:
-        return _with_each(choice, "m", choice["t"].tolist(), pins, lambda t: _filters_in_glb(g, t))
-    return None
+        return _with_each(choice, "t", sets[None], pins, lambda most: _up_to(parts(g.M), most))
+    return _with_each(choice, "m", choice["t"][None], pins, lambda t: _filters_in_glb(g, t))
 
 
-def _with_each(
-    choice: Mapping, name: str, keys: Iterable[Key], pins: Pins, values: Callable[[Key], Sequence[int]]
-) -> Mapping:
-    """Each choice with all values that its key gives to parameter `name`, or with the value it is pinned to."""
-    each = list(keys)
-    lists = {key: [pins[name]] if name in pins else values(key) for key in set(each)}
-    options = [lists[key] for key in each]
-    counts = [len(values) for values in options]
-    grown = {key: np.repeat(values, counts) for key, values in choice.items()}
-    return grown | {name: np.asarray([value for values in options for value in values], np.int64)}
+def _with_each(choice: Mapping, name: str, keys: IntArray, pins: Pins, values: Callable[..., Sequence[int]]) -> Mapping:
+    """Each choice with all values that its key, a column of `keys`, gives to a parameter, or with its pinned value."""
+    distinct, index = np.unique(keys, axis=1, return_inverse=True)
+    lists = [(pins[name],) if name in pins else values(*key) for key in distinct.T.tolist()]
+    lengths = np.asarray([len(each) for each in lists])
+    counts, starts = lengths[index.ravel()], (np.cumsum(lengths) - lengths)[index.ravel()]
+    place = np.arange(counts.sum()) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
+    grown = {key: np.repeat(held, counts) for key, held in choice.items()}
+    return grown | {name: np.concatenate([np.asarray(each, np.int64) for each in lists])[place]}
 
 
 def _up_to(values: Sequence[int], most: int) -> Sequence[int]:

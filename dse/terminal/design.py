@@ -14,6 +14,7 @@ from dse.dataflow import load_dataflow
 from dse.layers import evaluate_design
 from dse.metrics import AREA_PARTS, CYCLE_PARTS, ENERGY_PARTS, METRICS
 from dse.provenance import pe_sha256
+from dse.points import CYCLE_COLUMNS
 from dse.report.tables import WIDTH, Table, short, to_csv, to_terminal
 from dse.space import NUMERIC_AXES, Designs
 from dse.sparsity import Sparsity
@@ -34,14 +35,20 @@ class DesignReport:
     totals: Row
     layers: tuple[Row, ...]
     mapping: tuple[str, ...]  # names of the mapping parameters
+    free: tuple[Row, tuple[Row, ...]] | None  # totals and layers without pins, where there are pins
 
     def render(self, form: str) -> str:
         """The report as `table`, `csv` (the layers) or `json` text."""
         return {"table": self.table, "csv": self.csv, "json": self.json}[form]()
 
     def json(self) -> str:
-        """Object of provenance, totals and layers, keys being the column names of points.parquet."""
+        """Object of provenance, totals and layers, keys being the column names of points.parquet.
+
+        Where the mapping is pinned, `free_search` holds the totals and layers without pins.
+        """
         content = {"provenance": self.provenance, "totals": self.totals, "layers": self.layers}
+        if self.free:
+            content["free_search"] = {"totals": self.free[0], "layers": self.free[1]}
         return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
     def csv(self) -> str:
@@ -61,8 +68,21 @@ class DesignReport:
             return f"{title}\nnot feasible: {self.totals['reason']}{self._where()}\n"
         metrics = [(m.name, self.totals[m.column], m.unit) for m in METRICS.values()]
         totals = Table("totals", title, ("metric", "value", "unit"), tuple(metrics), self._parts())
-        layers = Table.of("layers", "Layers", [self._layer(row) for row in self.layers], self._note())
-        return f"{to_terminal(totals)}\n{to_terminal(layers)}"
+        tables = [totals, Table.of("layers", "Layers", [self._layer(row) for row in self.layers], self._note())]
+        if self.free and self.free[0]["feasible"]:
+            title = "The same layers, mapping not pinned"
+            tables.append(Table.of("free", title, [self._layer(row) for row in self.free[1]], self._against_free()))
+        return "\n".join(to_terminal(table) for table in tables)
+
+    def _against_free(self) -> str:
+        """Cycles and energy of the pinned mapping over those of the free search."""
+        assert self.free
+        free = self.free[0]
+        ratios = ", ".join(
+            f"{what} {sum(self.totals[name] for name in names) / sum(free[name] for name in names):.3f}"
+            for what, names in (("cycles", CYCLE_COLUMNS), ("energy", ["energy_mj"]))
+        )
+        return f"pinned over free: {ratios}"
 
     def _switched_on(self) -> list[str]:
         """What is made of zeros, where it is not the default."""
@@ -90,7 +110,7 @@ class DesignReport:
         return f"mapping: {' '.join(self.mapping)}, chosen for {objective} unless pinned; --format csv has all columns"
 
     def _layer(self, row: Row) -> Row:
-        cycles = sum(row[f"{part}_cycles"] for part in CYCLE_PARTS)
+        cycles = sum(row[name] for name in CYCLE_COLUMNS)
         stalls = row["glb_stall_cycles"] + row["dram_stall_cycles"]
         mapping = " ".join(str(row[name]) for name in self.mapping)
         derived = {"mmacs": row["macs"] / 1e6, "cycles": cycles, "stall %": 100 * stalls / cycles, "mapping": mapping}
@@ -100,8 +120,9 @@ class DesignReport:
 def report_design(
     designs: Designs, workload: Workload, objective: str, pins: Mapping[str, int], technology: Technology
 ) -> DesignReport:
-    """Evaluate a scalar design."""
+    """Evaluate a scalar design, with pins also without them."""
     totals, layers = evaluate_design(designs, workload, technology, objective, pins)
+    free = evaluate_design(designs, workload, technology, objective, {}) if pins else None
     provenance = {
         "dse": dse.__version__,
         "workload_sha256": workload_sha256(workload),
@@ -110,7 +131,8 @@ def report_design(
         "mapping": dict(pins),
         "technology": asdict(technology),
     }
-    return DesignReport(provenance, totals, tuple(layers), load_dataflow(designs.dataflow).PARAMETERS)
+    beside = (free[0], tuple(free[1])) if free else None
+    return DesignReport(provenance, totals, tuple(layers), load_dataflow(designs.dataflow).PARAMETERS, beside)
 
 
 def _clock(totals: Row) -> str:

@@ -77,15 +77,15 @@ def _terminal(comparison: Comparison) -> str:
 
 def _summary(comparisons: Sequence[Comparison]) -> Table:
     rows = [
-        {"compared with": each.title, "what": check.what, "result": _result(check), "limit": _limit(check)}
+        (each.title if first else "", check.what, _result(check), _limit(check))
         for each in comparisons
-        for check in each.checks
+        for first, check in zip((True, *(False,) * len(each.checks)), each.checks, strict=False)
     ]
-    return Table.of("summary", "", rows)
+    return Table("summary", "", ("compared with", "what", "result", "limit"), tuple(rows))
 
 
 def _result(check: Check) -> str:
-    return f"{check.found:+.2f} %" if check.unit == "%" else f"{check.found:g} {check.unit}"
+    return f"{check.found:.2f} %" if check.unit == "%" else f"{check.found:g} {check.unit}"
 
 
 def _limit(check: Check) -> str:

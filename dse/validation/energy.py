@@ -48,9 +48,12 @@ def compare() -> Comparison:
         ),
         figures=(*figures, *totals),
         checks=(
-            *(Check(f"energy of {sums.quantity}, total", sums.error_percent) for sums in totals),
-            Check("energy of DRAM, layer of largest error", worst(by_part["DRAM"]).error_percent),
-            Check("energy of spads, layer of largest error", worst(by_part["spads"]).error_percent),
+            *(Check(f"energy of {sums.quantity}, total", sums.error_percent) for sums in totals[1:]),
+            *(
+                Check(f"energy of {label}, layer of largest error", worst(each).error_percent)
+                for label, each in by_part.items()
+                if label != LABELS["alu"]
+            ),
         ),
     )
 

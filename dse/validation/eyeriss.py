@@ -189,7 +189,7 @@ latency does not hold the time in which the chip only loads ifmaps or dumps ofma
 **DRAM traffic** is run-length coded on both sides; zeros of the ifmaps are the measured ones, of the ofmaps what
 follows from them ([sparsity](sparsity.md)).
 
-Not covered: power of the chip (65 nm, another library), its wait for DRAM, networks other than AlexNet."""
+Not covered: the chip's wait for DRAM, networks other than AlexNet; power is in the last section."""
 
 
 def _twins(results: dict[str, ChipResult]) -> str:
@@ -217,9 +217,9 @@ def _segmented(results: dict[str, ChipResult]) -> str:
     error = 100 * ((found.cycles + (apart - overhead) * found.passes) / int(chip.measured["processing_cycles"]) - 1)
     return (
         f"{SEGMENTED}'s PE set is wider than the array and cut in two segments. In the model one multicast serves "
-        f"both, and a pass exposes {overhead:.0f} cycles where the chip took {beyond_compute(chip, found):.0f}; loading one "
-        f"segment after the other would take {apart:.0f} ({error:+.1f} % in all), which would explain it but is not "
-        "published."
+        f"both, and a pass exposes {overhead:.0f} cycles where the chip took {beyond_compute(chip, found):.0f}; "
+        f"loading one segment after the other would take {apart:.0f} ({error:+.1f} % in all), which would explain it "
+        "but is not published."
     )
 
 
@@ -231,6 +231,6 @@ def _misprint(glb: Sequence[Figure]) -> str:
     qr, other = (int(chips[name].mapping["q"] * chips[name].mapping["r"]) for name in (MISPRINT, LIKE))
     return (
         f"{MISPRINT}'s printed traffic does not follow from its printed mapping: q r = {qr} gives "
-        f"{short(printed.ours)} MiB, q r = {other} as in {LIKE} would give {short(like.glb_mib)} (and {cycles:+.1f} % in cycles), "
-        f"{short(printed.theirs)} is printed. Its row stays as the mapping says."
+        f"{short(printed.ours)} MiB, q r = {other} as in {LIKE} would give {short(like.glb_mib)} (cycles then "
+        f"{cycles:+.1f} % off), {short(printed.theirs)} is printed. Its row stays as the mapping says."
     )

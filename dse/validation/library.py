@@ -31,7 +31,7 @@ def compare() -> Comparison:
     ]
     return Comparison(
         name="library",
-        title="Area and power of the Eyeriss chip: not the same hardware",
+        title="Eyeriss chip's area and power, other hardware",
         source=source_of("eyeriss_alexnet") + " (power)",
         text=_text(),
         tables=(
@@ -43,7 +43,7 @@ def compare() -> Comparison:
         figures=(*power, *area),
         checks=(
             Check("power, layer of largest difference", worst(power).error_percent),
-            Check("arithmetic's share of the area, difference", area[0].error_percent),
+            Check("share of multipliers and adders in the area, difference", area[0].error_percent),
         ),
     )  # fmt: skip
 

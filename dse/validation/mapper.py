@@ -9,13 +9,14 @@ from dse.report.tables import Table
 from dse.search import best_mapping
 from dse.space import NUMERIC_AXES
 from dse.traffic import Mapping, Traffic
-from dse.validation import Check, Comparison, Figure
+from dse.validation import Check, Comparison, Figure, total
 from dse.validation._eyeriss import PARAMETERS, chip_bench, chip_design, chip_layers, cost_list, traffic_of
 from dse.validation._reference import source_of
 
 ORDER = 2
 CYCLES, ENERGY = "cycles with DRAM", "energy, 1e9 MACs"
 OBJECTIVES = {"latency": CYCLES, "energy": ENERGY}
+Found = dict[str, tuple[Mapping, tuple[Figure, Figure]]]
 ROUNDING = 1e-12  # relative; sums in another order
 
 
@@ -33,16 +34,16 @@ def compare() -> Comparison:
         title="Search for mappings against the chip's own",
         source=source_of("eyeriss_mapping") + "; costs: " + source_of("isca2016_costs"),
         text=_text(),
-        tables=tuple(_table(objective, rows) for objective, rows in found.items()),
+        tables=(*(_table(objective, rows) for objective, rows in found.items()), _mappings(found)),
         figures=figures,
         checks=(
-            Check("layers slower than on the chip's mapping", slower, 0, f"of {len(aims[0])}"),
-            Check("layers of more energy than on the chip's mapping", costlier, 0, f"of {len(aims[1])}"),
+            Check("searched for latency, layers slower than on the chip's mapping", slower, 0, f"of {len(aims[0])}"),
+            Check("searched for energy, layers that cost more", costlier, 0, f"of {len(aims[1])}"),
         ),
     )
 
 
-def _by_layer(objective: str) -> dict[str, tuple[Mapping, tuple[Figure, Figure]]]:
+def _by_layer(objective: str) -> Found:
     """Layer name -> the search's mapping, and its cycles and energy beside those of the chip's mapping."""
     bench = chip_bench(chip_design())
     prices = bench.costs.prices
@@ -51,7 +52,7 @@ def _by_layer(objective: str) -> dict[str, tuple[Mapping, tuple[Figure, Figure]]
         cycles = sum(prices.cycles(traffic).values())
         return int(cycles), float(sum(prices.access_pj(traffic).values())) / 1e9
 
-    rows = {}
+    rows: Found = {}
     for chip in chip_layers():
         mapping = best_mapping(bench, chip.layer, objective, {})
         ours, theirs = (value(traffic_of(bench, chip.layer, each)) for each in (mapping, chip.mapping))
@@ -60,20 +61,26 @@ def _by_layer(objective: str) -> dict[str, tuple[Mapping, tuple[Figure, Figure]]
     return rows
 
 
-def _table(objective: str, rows: MappingType[str, tuple[Mapping, tuple[Figure, Figure]]]) -> Table:
-    chips = {chip.name: chip for chip in chip_layers()}
-    lines: list[dict[str, Any]] = []
-    for name, (mapping, (cycles, energy)) in rows.items():
-        lines.append(
-            {
-                "layer": name,
-                "chip: " + " ".join(PARAMETERS): _shown(chips[name].mapping),
-                "search": _shown(mapping),
-                **cycles.cells("cycles", "cycles, chip", "cycles %"),
-                **energy.cells("energy", "energy, chip", "energy %"),
-            }
-        )
+def _table(objective: str, rows: Found) -> Table:
+    lines: list[dict[str, Any]] = [
+        {"layer": name, **_cells(cycles, energy)} for name, (_, (cycles, energy)) in rows.items()
+    ]
+    figures = [figure for _, pair in rows.values() for figure in pair]
+    lines.append({"layer": "total", **_cells(total(figures, CYCLES), total(figures, ENERGY))})
     return Table.of(f"mapper_{objective}", f"Searched for {objective}", lines)
+
+
+def _cells(cycles: Figure, energy: Figure) -> dict[str, float]:
+    return {**cycles.cells("cycles", "cycles, chip's", "more %"), **energy.cells("energy", "energy, chip's", "more, %")}
+
+
+def _mappings(found: MappingType[str, Found]) -> Table:
+    rows = [
+        {"layer": chip.name, "chip": _shown(chip.mapping),
+         **{f"for {objective}": _shown(rows[chip.name][0]) for objective, rows in found.items()}}
+        for chip in chip_layers()
+    ]  # fmt: skip
+    return Table.of("mapper_mappings", f"Mappings: {' '.join(PARAMETERS)}", rows)
 
 
 def _shown(mapping: Mapping) -> str:

@@ -29,7 +29,7 @@ def compare() -> Comparison:
     figures = tuple(figure for each in found.values() for figure in each)
     return Comparison(
         name="memory",
-        title="CACTI at sizes left out, GLB",
+        title="CACTI at GLB sizes left out",
         source=SOURCE,
         text=TEXT,
         tables=(Table.of("memory", "Errors at sizes left out, mean (largest), percent", _rows(found)),),

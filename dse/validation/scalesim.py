@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from dse.dataflow import load_dataflow
 from dse.dataflow._systolic import FILL_ARRAY
@@ -113,11 +114,11 @@ def whole_layer(layer: Layer, designs: Designs, pins: Pins) -> Traffic:
 
 
 def _summary(figures: dict[str, list[Figure]]) -> Table:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"table": name, "rows": len(each), "equal": sum(figure.ours == figure.theirs for figure in each)}
         for name, each in figures.items()
     ]
-    sums = {key: sum(int(row[key]) for row in rows) for key in ("rows", "equal")}
+    sums = {key: sum(row[key] for row in rows) for key in ("rows", "equal")}
     return Table.of(
         "scalesim", "Rows of SCALE-Sim's tables (network, array, dataflow)", [*rows, {"table": "all", **sums}]
     )

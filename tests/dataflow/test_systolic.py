@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import fields
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,17 +16,12 @@ from dse.dataflow._tiles import KEEP_FILTERS, KEEP_IFMAP, Parts, Window
 from dse.errors import InputError
 from dse.space import Designs
 from dse.traffic import OperandBits, Traffic
+from dse.validation.scalesim import DATAFLOWS, cases
 from tests.dataflow.systolic_oracle import lines, parts, simulate
 from tests.workloads.strategies import layers
 from workloads.layer import Layer
-from workloads.scalesim import CONV_COLUMNS, read_topology
-from workloads.table import split_table
 
 BITS = OperandBits(activation=8, weight=4, psum=30)
-DATAFLOWS = {"ws": "weight_stationary", "os": "output_stationary", "is": "input_stationary"}
-SCALESIM = Path(__file__).parents[2] / "dse" / "validation" / "reference" / "scalesim"
-SHAPE = ("ifmap_h", "ifmap_w", "filt_h", "filt_w", "chan", "nfilt", "stride")
-Row = dict[str, str]
 
 
 def design(dataflow: str, **values: int) -> Designs:
@@ -42,27 +35,11 @@ def whole_layer(layer: Layer, on: Designs, **pins: int) -> Traffic:
     return flow.traffic(layer, on, BITS, flow.complete(layer, on, BITS, first, pins))
 
 
-def scalesim_rows() -> list[Row]:
-    rows: list[Row] = []
-    for path in sorted(SCALESIM.glob("*.csv")):
-        with path.open(encoding="utf-8", newline="") as stream:
-            rows += csv.DictReader(line for line in stream if not line.startswith("#"))
-    return rows
-
-
-def scalesim_layer(row: Row) -> Layer:
-    text = ",".join(CONV_COLUMNS) + "\n" + ",".join([row["layer"], *(row[name] for name in SHAPE)]) + "\n"
-    found, problems = read_topology(split_table(text, row["layer"]), CONV_COLUMNS)
-    assert not problems
-    return found[0]
-
-
 def test_cycles_and_utilization_equal_scale_sim_in_every_row() -> None:
-    rows = scalesim_rows()
-    assert {row["dataflow"] for row in rows} == set(DATAFLOWS)
-    for row in rows:
-        array = design(DATAFLOWS[row["dataflow"]], rows=int(row["array_h"]), cols=int(row["array_w"]))
-        traffic = whole_layer(scalesim_layer(row), array, fill=FILL_ARRAY)
+    assert {case.row["dataflow"] for case in cases()} == set(DATAFLOWS)
+    for case in cases():
+        row, array = case.row, case.designs
+        traffic = whole_layer(case.layer, array, fill=FILL_ARRAY)
         cycles = int(traffic.compute_cycles[0] + traffic.overhead_cycles[0])
         assert cycles == int(row["compute_cycles"]), row
         pes = int(array.rows * array.cols)
@@ -75,10 +52,8 @@ def test_cycles_and_utilization_equal_scale_sim_in_every_row() -> None:
 
 
 def test_filling_only_the_used_pes_never_costs_more_than_filling_the_array() -> None:
-    for row in scalesim_rows():
-        array = design(DATAFLOWS[row["dataflow"]], rows=int(row["array_h"]), cols=int(row["array_w"]))
-        layer = scalesim_layer(row)
-        used, filled = (whole_layer(layer, array, fill=fill) for fill in (FILL_USED, FILL_ARRAY))
+    for case in cases():
+        used, filled = (whole_layer(case.layer, case.designs, fill=fill) for fill in (FILL_USED, FILL_ARRAY))
         assert np.all(used.compute_cycles == filled.compute_cycles)
         assert np.all(used.overhead_cycles <= filled.overhead_cycles)
 

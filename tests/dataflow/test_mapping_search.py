@@ -1,0 +1,239 @@
+"""The mapping search against pricing every mapping: of the tree that it searches, and of all there are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import count, islice
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.laws import DATAFLOWS, random_layer, shipped_layers
+from dse.dataflow import Dataflow
+from dse.errors import InputError
+from dse.search import Bench, best_mapping, layer_traffic, mapped_together, objective_value, of_layer
+from dse.space import Designs, FloatArray
+from dse.technology import OBJECTIVES, Technology
+from dse.traffic import FEASIBLE, Mapping, Traffic
+from pe_library.model import list_pe_types
+from tests.dataflow.brute_force import best_costs, count_mappings
+from workloads.layer import Layer
+
+MESH_AXES = ("rows", "cols", "ifmap_spad_words", "filter_spad_words", "glb_kib", "glb_bytes_per_cycle", "dram_gb_s")
+MOST_MAPPINGS = 1_500_000  # that one brute-force search prices
+Values = dict[str, Any]
+
+
+def reduced(layer: Layer, channels: int, size: int) -> Layer:
+    """The layer with fewer channels, filters and pixels, all else being equal."""
+    C, M = (max(1, min(total // layer.groups, channels)) for total in (layer.C, layer.M))
+    groups = min(layer.groups, 8)
+    if layer.kind == "fc":
+        return replace(layer, C=C, M=M)
+    H, W = (min(pixels, size) for pixels in (layer.H, layer.W))
+    return replace(layer, C=C * groups, M=M * groups, groups=groups, H=H, W=W)
+
+
+def a_layer(rng: np.random.Generator, channels: int, size: int) -> Layer:
+    """A shipped or random layer, reduced."""
+    while True:
+        shipped = shipped_layers()
+        layer = shipped[rng.integers(len(shipped))] if rng.random() < 0.6 else random_layer(rng)
+        try:
+            return reduced(layer, channels, size + layer.R)
+        except InputError:  # the kernel is larger than the reduced ifmap
+            continue
+
+
+def values_of(rng: np.random.Generator, shape: tuple[int, ...] = ()) -> Values:
+    """Random designs."""
+
+    def whole(low: int, high: int) -> Any:
+        return np.exp(rng.uniform(np.log(low), np.log(high + 1), shape)).astype(np.int64)
+
+    return {
+        "rows": whole(3, 20), "cols": whole(3, 20), "ifmap_spad_words": whole(8, 48),
+        "filter_spad_words": whole(32, 448), "psum_spad_words": whole(8, 48), "glb_kib": whole(4, 256),
+        "glb_bytes_per_cycle": rng.choice([4, 8, 16, 32], shape), "dram_gb_s": np.exp(rng.uniform(-2, 3, shape)),
+        "clock_mhz": 100.0, "batch": rng.choice([1, 1, 2, 3], shape),
+    }  # fmt: skip
+
+
+def bench_of(rng: np.random.Generator, values: Values, dataflow: str = "row_stationary") -> Bench:
+    return Bench.of(Designs.of(str(rng.choice(list_pe_types())), dataflow, values), Technology())
+
+
+def refined(bench: Bench, layer: Layer, choice: Mapping) -> Mapping:
+    """All refinements of choices on a scalar design."""
+    designs = mapped_together(layer, bench.designs)
+    return bench.flow.refine(layer, designs, bench.costs.prices.bits, choice, {})
+
+
+def is_open(flow: Dataflow, choice: Mapping) -> bool:
+    return any(name not in choice for name in flow.OPEN)
+
+
+def levels(bench: Bench, layer: Layer) -> list[Mapping]:
+    """The tree of choices of a scalar design, from coarse ones to full ones."""
+    found = [bench.flow.candidates(layer, mapped_together(layer, bench.designs), {})]
+    while is_open(bench.flow, found[-1]):
+        found.append(refined(bench, layer, found[-1]))
+    return found
+
+
+def completed(bench: Bench, layer: Layer, full: Mapping) -> Mapping:
+    designs = mapped_together(layer, bench.designs)
+    return bench.flow.complete(layer, designs, bench.costs.prices.bits, full, {})
+
+
+def price(bench: Bench, objective: str, traffic: Traffic, shape: tuple[int, ...]) -> FloatArray:
+    cost = objective_value(objective, bench.costs.prices, traffic)
+    return np.broadcast_to(np.where(traffic.reason == FEASIBLE, cost, np.inf), shape)
+
+
+def cheapest(bench: Bench, layer: Layer, objective: str) -> tuple[float, dict[str, int]]:
+    """Cost and mapping of the best full choice of a scalar design: of all, ties to less DRAM traffic, then the first."""
+    mapping = completed(bench, layer, levels(bench, layer)[-1])
+    traffic = layer_traffic(bench.flow, layer, bench.designs, bench.costs.prices.bits, mapping)
+    shape = np.broadcast_shapes(*(values.shape for values in mapping.values()))
+    cost = price(bench, objective, traffic, shape)
+    dram = np.broadcast_to(bench.costs.prices.dram_bits(traffic), shape)
+    best = np.lexsort((dram, cost))[0]
+    return float(cost[best]), {name: int(np.broadcast_to(values, shape)[best]) for name, values in mapping.items()}
+
+
+def at(values: Values, index: int) -> Values:
+    return {name: np.asarray(column).ravel()[index] if np.ndim(column) else column for name, column in values.items()}
+
+
+def assert_the_search_finds_the_cheapest(dataflow: str, seed: int) -> None:
+    """For a column of designs and for each of them alone."""
+    rng = np.random.default_rng(seed)
+    layer, objective, values = a_layer(rng, 24, 12), str(rng.choice(OBJECTIVES)), values_of(rng, (6,))
+    bench = bench_of(rng, values, dataflow)
+    together = best_mapping(bench, layer, objective, {})
+    for index in range(6):
+        alone = Bench.of(Designs.of(bench.designs.pe_type, dataflow, at(values, index)), Technology())
+        cost, mapping = cheapest(alone, layer, objective)
+        if np.isfinite(cost):
+            found = best_mapping(alone, layer, objective, {})
+            assert {name: int(value) for name, value in found.items()} == mapping, (layer, at(values, index))
+            assert {name: int(value[index]) for name, value in together.items()} == mapping, (layer, at(values, index))
+
+
+@pytest.mark.parametrize("dataflow", DATAFLOWS)
+def test_the_search_finds_what_pricing_every_mapping_finds(dataflow: str) -> None:
+    for seed in range(12):
+        assert_the_search_finds_the_cheapest(dataflow, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dataflow", DATAFLOWS)
+def test_the_search_finds_what_pricing_every_mapping_finds_in_hundreds_of_cases(dataflow: str) -> None:
+    for seed in range(1000, 1300):
+        assert_the_search_finds_the_cheapest(dataflow, seed)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("dataflow", DATAFLOWS)
+def test_a_mesh_of_designs_is_mapped_as_each_design_alone(dataflow: str, objective: str) -> None:
+    for seed in range(2):
+        rng = np.random.default_rng(seed)
+        layer, base = a_layer(rng, 24, 12), values_of(rng)
+        axes = [np.sort(values_of(rng, (2,))[axis]) for axis in MESH_AXES]
+        bench = bench_of(rng, base | dict(zip(MESH_AXES, np.ix_(*axes), strict=True)), dataflow)
+        mesh = best_mapping(bench, layer, objective, {})
+        for place in (tuple(rng.integers(2, size=len(axes))) for _ in range(6)):
+            chosen = {axis: values[i] for axis, values, i in zip(MESH_AXES, axes, place, strict=True)}
+            alone = Bench.of(Designs.of(bench.designs.pe_type, dataflow, base | chosen), Technology())
+            cost, mapping = cheapest(alone, layer, objective)
+            if np.isfinite(cost):
+                assert {n: int(np.broadcast_to(v, mesh_shape(axes))[place]) for n, v in mesh.items()} == mapping
+
+
+def mesh_shape(axes: list[Any]) -> tuple[int, ...]:
+    return tuple(len(axis) for axis in axes)
+
+
+def assert_bounds_hold(seed: int) -> None:
+    """No mapping costs less than the bound of any choice that it refines."""
+    rng = np.random.default_rng(seed)
+    layer, bench = a_layer(rng, 32, 14), bench_of(rng, values_of(rng))
+    designs, prices, flow = mapped_together(layer, bench.designs), bench.costs.prices, bench.flow
+    *coarse, full = levels(bench, layer)
+    traffic = layer_traffic(flow, layer, bench.designs, prices.bits, completed(bench, layer, full))
+    shape = full["e"].shape
+    for choice in coarse:
+        names = list(choice)
+        both = np.concatenate([np.stack([some[name] for name in names], axis=1) for some in (choice, full)])
+        group = np.unique(both, axis=0, return_inverse=True)[1].ravel()
+        of_choice, of_full = group[: len(choice["e"])], group[len(choice["e"]) :]
+        bound = of_layer(layer, flow.bound(layer, designs, prices.bits, choice, {}), bench.designs)
+        for objective in OBJECTIVES:
+            least = np.full(group.max() + 1, np.inf)
+            np.minimum.at(least, of_full, price(bench, objective, traffic, shape))
+            bounds = price(bench, objective, bound, choice["e"].shape)
+            assert np.all(bounds <= least[of_choice]), (layer, names, objective, seed)
+
+
+def test_no_mapping_costs_less_than_the_bounds_of_the_choices_it_refines() -> None:
+    for seed in range(30):
+        assert_bounds_hold(seed)
+
+
+@pytest.mark.slow
+def test_no_mapping_costs_less_than_the_bounds_in_a_thousand_cases() -> None:
+    for seed in range(1000, 2000):
+        assert_bounds_hold(seed)
+
+
+def test_more_filters_per_pe_never_cost() -> None:
+    """The lemma that spares the brute force all p but the largest."""
+    for seed in range(25):
+        rng = np.random.default_rng(seed)
+        layer, bench = a_layer(rng, 5, 5), bench_of(rng, values_of(rng))
+        largest, every = (best_costs(bench, layer, every_p) for every_p in (False, True))
+        assert {name: cost for name, (cost, _) in largest.items()} == {name: cost for name, (cost, _) in every.items()}
+
+
+def gaps(seed: int) -> dict[str, tuple[float, str]] | None:
+    """Objective -> by how much the search's mapping costs more than the best there is, and the case in words."""
+    rng = np.random.default_rng(seed)
+    layer, bench = a_layer(rng, 64, 28), bench_of(rng, values_of(rng))
+    if count_mappings(layer, bench.designs) > MOST_MAPPINGS:
+        return None
+    best = best_costs(bench, layer)
+    if not np.isfinite(best["edp"][0]):
+        return None
+    found = {}
+    for objective, (least, optimum) in best.items():
+        mapping = best_mapping(bench, layer, objective, {})
+        traffic = layer_traffic(bench.flow, layer, bench.designs, bench.costs.prices.bits, mapping)
+        gap = float(price(bench, objective, traffic, ())) / least - 1
+        chosen, ideal = ({name: int(some[name]) for name in "mnepqrt"} for some in (mapping, optimum))
+        found[objective] = gap, f"seed {seed}: {layer}, {bench.designs}: {chosen}, best {ideal}"
+    return found
+
+
+def assert_gaps_are_small(first_seed: int, pairs: int) -> None:
+    found = list(islice((gap for gap in map(gaps, count(first_seed)) if gap is not None), pairs))
+    for objective in OBJECTIVES:
+        values = np.asarray([gap[objective][0] for gap in found])
+        worst = max(gap[objective] for gap in found)
+        print(
+            f"{objective}: {len(values)} pairs, worst {values.max():.3%}, mean {values.mean():.4%}, "
+            f"95th percentile {np.percentile(values, 95):.3%}, {np.mean(values == 0):.1%} exact; worst case {worst[1]}"
+        )
+        assert np.all(values >= 0)
+        assert np.median(values) == 0
+        assert values.max() <= 0.02, worst
+
+
+def test_the_best_mapping_of_all_is_at_most_2_percent_better() -> None:
+    assert_gaps_are_small(0, 10)
+
+
+@pytest.mark.slow
+def test_the_best_mapping_of_all_is_at_most_2_percent_better_on_500_pairs() -> None:
+    assert_gaps_are_small(1000, 500)
