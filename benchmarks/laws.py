@@ -4,9 +4,9 @@
 
 For each layer a column of random designs is mapped, then the same designs with more of one resource, for each resource
 in turn, then with more of all. Objectives are latency, energy, energy-delay product, and `dram`: the least DRAM traffic
-of any mapping. For all but latency the larger design is priced as the smaller one: what more of a resource leaks, clocks
-and costs per access is left out. The clock is 100 MHz. Writes laws.csv and the same as a table, laws.md. A run is a
-function of its seed and number of pairs.
+of any mapping. For all but latency the larger design is priced as the smaller one, so that what more of a resource
+leaks, clocks and costs per access is left out. The clock is 100 MHz. Writes laws.csv, and the same as a table: laws.md.
+A run is a function of its seed and number of pairs.
 """
 
 from __future__ import annotations
@@ -19,53 +19,24 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
-from itertools import count, islice
+from itertools import count, islice, product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dse.errors import InputError
+from benchmarks.random_pairs import ALL, LARGEST, Case, Values, larger, random_case
 from dse.prices import Prices
 from dse.search import Bench, best_mapping, layer_traffic, objective_value
-from dse.space import SPAD_AXES, BoolArray, Designs, FloatArray, IntArray
+from dse.space import BoolArray, Designs, FloatArray, IntArray
 from dse.technology import Technology
 from dse.traffic import FEASIBLE, Traffic
-from pe_library.model import list_pe_types
 from workloads.layer import Layer
-from workloads.loader import list_workloads, load_workload
 
 OBJECTIVES = ("latency", "energy", "edp", "dram")
 DATAFLOWS = ("row_stationary", "output_stationary", "weight_stationary", "input_stationary")
 SHARES = (0.7, 0.1, 0.1, 0.1)  # of the layers, by dataflow
-LARGEST: dict[str, float] = {
-    "rows": 48, "cols": 48, "ifmap_spad_words": 48, "filter_spad_words": 448, "psum_spad_words": 48, "glb_kib": 2048,
-    "glb_bytes_per_cycle": 64, "dram_gb_s": 1e4,
-}  # fmt: skip
-ALL = "all of these"
-COLUMN = 128  # designs mapped at once
-ALMOST_FREE_PJ = 1e-13  # of an access or a cycle, where only DRAM bits count at 1 pJ: decides between equal traffic only
-Values = dict[str, Any]  # axis -> column
-
-
-@dataclass(frozen=True)
-class Case:
-    """A layer, its objective, and a column of designs."""
-
-    layer: Layer
-    dataflow: str
-    objective: str
-    pe_type: str
-    values: Values
-
-    @property
-    def axes(self) -> tuple[str, ...]:
-        """Resources of the designs."""
-        return tuple(axis for axis in LARGEST if self.dataflow == "row_stationary" or axis not in SPAD_AXES)
-
-    def designs(self, values: Values) -> Designs:
-        """A column of designs with these values."""
-        return Designs.of(self.pe_type, self.dataflow, values)
+ALMOST_FREE_PJ = 1e-13  # an access or a cycle where only DRAM bits count, at 1 pJ: decides between equal traffic only
 
 
 @dataclass(frozen=True)
@@ -96,7 +67,7 @@ class Row:
 
     @property
     def may_cost_more(self) -> bool:
-        """On a larger systolic array a word crosses more PEs, which costs energy: there are no smaller folds to choose."""
+        """On a larger systolic array words cross more PEs, which costs energy: it has no smaller folds to choose."""
         moves = self.objective in ("energy", "edp") and self.more_of in ("rows", "cols", ALL)
         return moves and self.dataflow != "row_stationary"
 
@@ -112,59 +83,6 @@ class Row:
         return replace(self, **sums, **worst)
 
 
-def random_layer(rng: np.random.Generator) -> Layer:
-    """A layer of the shipped networks, a random convolution (grouped, depthwise, fully connected) or matrix product."""
-    kind = rng.random()
-    if kind < 0.4:
-        shipped = shipped_layers()
-        return shipped[rng.integers(len(shipped))]
-    if kind < 0.5:
-        K, M, rows = (int(np.exp2(rng.uniform(0, 11))) for _ in range(3))
-        return Layer("product", str(rng.choice(["gemm", "matmul"])), K, int(rng.choice([1, rows])), 1, M, 1, 1)  # type: ignore[arg-type]
-    while True:
-        R = int(rng.choice([1, 3, 3, 5, 7, 11]))
-        S, groups = int(rng.choice([R, R, 1, 3])), int(rng.choice([1, 1, 1, 2, 32]))
-        C, M = (groups * int(rng.integers(1, 300 // groups + 1)) for _ in range(2))
-        H, W = (int(rng.integers(1, 120)) for _ in range(2))
-        stride, padding, dilation = (int(rng.choice(some)) for some in ([1, 1, 2, 4], [0, R // 2], [1, 1, 2]))
-        try:
-            return Layer("random", "conv", C, H, W, M, R, S, stride, padding, dilation, groups)
-        except InputError:  # the kernel is larger than the ifmap
-            continue
-
-
-@cache
-def shipped_layers() -> tuple[Layer, ...]:
-    """Every shape of the shipped networks once."""
-    layers = (layer for name in list_workloads() for layer in load_workload(name).unique_layers())
-    return tuple({layer.shape: layer for layer in layers}.values())
-
-
-def random_case(rng: np.random.Generator, dataflow: str, objective: str) -> Case:
-    """A random layer and a column of random designs."""
-
-    def whole(low: int, high: int) -> IntArray:
-        return np.exp(rng.uniform(np.log(low), np.log(high + 1), COLUMN)).astype(np.int64)
-
-    values: Values = {
-        "rows": whole(1, 32), "cols": whole(1, 32), "ifmap_spad_words": whole(8, 48),
-        "filter_spad_words": whole(32, 448), "psum_spad_words": whole(8, 48), "glb_kib": whole(4, 1024),
-        "glb_bytes_per_cycle": whole(4, 64), "dram_gb_s": np.exp(rng.uniform(-3, 4, COLUMN)),
-        "clock_mhz": np.full(COLUMN, 100.0), "batch": rng.choice([1, 1, 1, 2, 3, 4, 8], COLUMN),
-    }  # fmt: skip
-    return Case(random_layer(rng), dataflow, objective, str(rng.choice(list_pe_types())), values)
-
-
-def larger(case: Case, rng: np.random.Generator) -> dict[str, Values]:
-    """The designs with more of each resource, and with as much more of all; some more by one, some up to 20 times."""
-    grown = {}
-    for axis in case.axes:
-        had = case.values[axis]
-        more = had * np.exp(rng.uniform(0, 3, COLUMN) * (rng.random(COLUMN) < 0.7)) + 1
-        grown[axis] = np.maximum(np.minimum(more, LARGEST[axis]).astype(had.dtype), had)
-    return {axis: case.values | {axis: values} for axis, values in grown.items()} | {ALL: case.values | grown}
-
-
 def outcome(case: Case, values: Values) -> Outcome:
     """The best mapping of each design for the case's objective."""
     bench = Bench.of(case.designs(values), Technology())
@@ -175,7 +93,8 @@ def outcome(case: Case, values: Values) -> Outcome:
     mapping = best_mapping(bench, case.layer, objective, {})
     traffic = layer_traffic(bench.flow, case.layer, bench.designs, prices.bits, mapping)
     runs = traffic.reason == FEASIBLE
-    broken = sum(np.where(runs & law, 1, 0) for law in broken_laws(case.layer, bench.designs, prices, traffic))
+    laws = broken_laws(case.layer, bench.designs, prices, traffic)
+    broken: IntArray = np.asarray([np.broadcast_to(runs & law, runs.shape) for law in laws]).sum(axis=0)
     dram_bits = np.broadcast_to(prices.dram_bits(traffic), runs.shape)
     cost = dram_bits if case.objective == "dram" else objective_value(objective, prices, traffic)
     return Outcome(runs, np.where(runs, cost, np.inf), dram_bits, broken)
@@ -186,7 +105,7 @@ def priced_as(bench: Bench, other: Bench, objective: str) -> Bench:
 
     def priced(own: Prices, others: Prices) -> Prices:
         if objective == "dram":
-            almost_free = {f.name: ALMOST_FREE_PJ for f in fields(Prices) if "pj" in f.name.split("_")}
+            almost_free: dict[str, Any] = {f.name: ALMOST_FREE_PJ for f in fields(Prices) if "pj" in f.name.split("_")}
             others = replace(others, **(almost_free | {"dram_pj_per_bit": 1.0}))
         return replace(others, dram_cycles_per_bit=own.dram_cycles_per_bit)
 
@@ -269,8 +188,7 @@ def merged(rows: Iterable[Row]) -> list[Row]:
     for row in rows:
         key = row.dataflow, row.objective, row.more_of
         found[key] = found[key].plus(row) if key in found else row
-    order = (DATAFLOWS, OBJECTIVES, (*LARGEST, ALL))
-    return [found[key] for key in sorted(found, key=lambda k: [names.index(n) for names, n in zip(order, k)])]
+    return [found[key] for key in product(DATAFLOWS, OBJECTIVES, (*LARGEST, ALL)) if key in found]
 
 
 def run(pairs: int, seed: int, jobs: int) -> list[Row]:
@@ -287,7 +205,8 @@ def run(pairs: int, seed: int, jobs: int) -> list[Row]:
             done += sum(row.pairs for row in found)
             rate = done / (time.monotonic() - start)
             left = max(pairs - done, 0) / max(rate, 1) / 60
-            print(f"{done:,d} pairs, {rate:,.0f} pairs/s, {left:.0f} min left, {sum(row.broken for row in rows)} broken", file=sys.stderr)
+            broken = sum(row.broken for row in rows)
+            print(f"{done:,d} pairs, {rate:,.0f}/s, {left:.0f} min left, {broken} broken", file=sys.stderr, flush=True)
         pool.shutdown(cancel_futures=True)
     return rows
 
@@ -301,11 +220,21 @@ def write_csv(rows: Iterable[Row], path: Path) -> None:
             writer.writerow({k: f"{v:.4g}" if isinstance(v, float) else v for k, v in asdict(row).items()})
 
 
-def markdown(rows: list[Row]) -> str:
-    """A table with a line per dataflow and objective, all resources together."""
+def markdown(rows: list[Row], seed: int) -> str:
+    """A page: what holds, and a line per dataflow and objective, all resources together."""
+    pairs, broken = sum(row.pairs for row in rows), sum(row.broken for row in rows)
     lines = [
-        "| dataflow | objective | pairs | larger design better | worse | equal, but more DRAM traffic | counts broken "
-        "| DRAM traffic rises | by at most |",
+        "# Laws of mapping, on random pairs",
+        "",
+        f"`python -m benchmarks.laws --pairs {pairs} --seed {seed}`: {pairs:,d} pairs of a layer on two designs, one",
+        f"with more of a resource than the other. {broken:,d} of them break a law: costs rise (on systolic arrays more",
+        "rows or columns may cost energy: words cross more PEs), DRAM traffic rises at equal cost, or a count is",
+        "impossible (MACs lost, more than one a cycle and PE, traffic below compulsory, a negative count, parts that",
+        "miss their total). By resource: `laws.csv`. DRAM traffic may rise where a larger design buys speed or energy",
+        "with it; the least traffic of all mappings, the objective `dram`, does not.",
+        "",
+        "| dataflow | objective | pairs | costs less | costs more | DRAM rises at equal cost | impossible counts "
+        "| DRAM rises | by at most |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in merged(replace(row, more_of=ALL) for row in rows):
@@ -329,10 +258,9 @@ def main() -> None:
     rows = run(options.pairs, options.seed, options.jobs)
     options.output.mkdir(parents=True, exist_ok=True)
     write_csv(rows, options.output / "laws.csv")
-    text = markdown(rows)
+    text = markdown(rows, options.seed)
     (options.output / "laws.md").write_text(text, encoding="utf-8")
     print(text)
-    print(f"{sum(row.pairs for row in rows):,d} pairs, {sum(row.broken for row in rows)} break a law")
 
 
 if __name__ == "__main__":

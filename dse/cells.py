@@ -1,7 +1,7 @@
 """Designs as cells, the form in which mappings are searched.
 
 Designs that differ only in bandwidth or clock share the mappings that fit them: they form a cell. Arrays have the shape
-(*inner, cells), the inner dimensions being those of bandwidth and clock in an open mesh; a column has one design a cell.
+(*inner, cells), inner dimensions being those of bandwidth and clock in an open mesh; a column has one design a cell.
 Cells stand last because they are many: so the loops inside numpy are long.
 """
 
@@ -102,13 +102,9 @@ def columns(designs: Designs, length: int) -> Designs:
 
 def _mapped(value: Struct, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Struct:
     """A dataclass with `change` done to its arrays, those of dataclasses inside it included."""
-    new: Any
     changed: dict[str, Any] = {}
     for field in fields(value):
         old: Any = getattr(value, field.name)
-        if isinstance(old, np.ndarray):
-            new = change(old)
-        else:
-            new = _mapped(old, change) if is_dataclass(old) else old
-        changed[field.name] = new
+        held = _mapped(old, change) if is_dataclass(old) and not isinstance(old, type) else old
+        changed[field.name] = change(old) if isinstance(old, np.ndarray) else held
     return replace(value, **changed)

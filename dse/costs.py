@@ -10,6 +10,7 @@ import numpy as np
 from dse.dataflow import load_dataflow
 from dse.prices import Prices
 from dse.space import NUMERIC_AXES, Designs
+from dse.sparsity import Sparsity
 from dse.technology import Technology
 from dse.traffic import OperandBits, first_of
 from pe_library.memory.dram import dram_pj_per_bit
@@ -60,7 +61,7 @@ def costs(designs: Designs, technology: Technology) -> Costs:
         area_mm2={"pe": pes * pe.area_um2 * 1e-6, "glb": glb.area_mm2, "noc": network.area_mm2},
         prices=Prices(
             bits=bits,
-            sparsity=technology.sparsity,
+            sparsity=_sparsity(designs, technology),
             dram_cycles_per_bit=clock_mhz / (designs.dram_gb_s * 8e3),
             dram_pj_per_bit=_dram_pj_per_bit(designs, technology),
             clock_pj_per_cycle=clock_pj,
@@ -92,6 +93,12 @@ def _predict_pe(designs: Designs) -> PEPrediction:
     depths = {name: getattr(designs, name) for name in INPUTS}
     nearest = {name: np.clip(words, *model.ranges[name]) for name, words in depths.items()}
     return replace(model.predict(**nearest), in_range=model.in_range(**depths))
+
+
+def _sparsity(designs: Designs, technology: Technology) -> Sparsity:
+    """As the technology says, but that PEs of registers have nothing that gates zeros."""
+    has_gates = load_dataflow(designs.dataflow).PE == "spads"
+    return replace(technology.sparsity, zero_gating=technology.sparsity.zero_gating and has_gates)
 
 
 def _predict_noc(designs: Designs, pe: PEPrediction, bits: OperandBits, technology: Technology) -> NocPrediction:

@@ -4,7 +4,7 @@ A mapping is a path of choices, coarse ones first. Coarse choices are priced by 
 Per cell of designs, the choice with the least bound is refined along least bounds to a full mapping, which gives a cost
 to beat; choices whose bound is above it are dropped, the others refined. Costs are the design's true objective, from
 the same formulas that report the result. So the answer is that of pricing every mapping, the same for a design alone
-and among others; ties go to less DRAM traffic, then to the first in the order of the choices.
+and among others; ties go to the first in the order of the choices.
 """
 
 from __future__ import annotations
@@ -20,13 +20,16 @@ from dse.cells import Cells, columns, repeated, taken, with_choices_axis
 from dse.costs import Costs, costs
 from dse.dataflow import Dataflow, load_dataflow
 from dse.prices import Prices
-from dse.space import Designs, FloatArray, IntArray
+from dse.space import BoolArray, Designs, FloatArray, IntArray
 from dse.technology import Technology
 from dse.traffic import FEASIBLE, Mapping, OperandBits, Pins, Traffic
 from workloads.layer import Layer
 
 WORKING_SET = 1 << 18  # (design, choice) pairs priced at a time: 2 MiB per intermediate array
 FIRST_CELLS = 32
+LEADERS = 4
+MOST = np.finfo(np.float64).max
+Keys = list[FloatArray]
 
 
 def objective_value(objective: str, prices: Prices, traffic: Traffic) -> Any:
@@ -110,7 +113,8 @@ def _distinct(known: Mapping, winners: Mapping) -> Mapping:
 class Search:
     """The search on a few cells. A pair is a choice for a cell; pairs are sorted by cell, every cell has one.
 
-    Choices of pairs hold the number of the cell as `cell`; costs of pairs have the shape (*inner, pairs).
+    Choices of pairs hold the number of the cell as `cell`; keys, the costs by which pairs are compared, have the shape
+    (*inner, pairs).
     """
 
     flow: Dataflow
@@ -126,18 +130,20 @@ class Search:
 
         `known` are full choices that may be good: they change how fast the search is, not what it finds.
         """
-        count = _length(choices)
-        cell = np.repeat(np.arange(self.shape[-1]), count)
-        pairs = {"cell": cell} | {name: np.tile(values, self.shape[-1]) for name, values in choices.items()}
-        cost, dram = (v.reshape(*self.shape[:-1], -1) for v in self._price(choices, per_cell=True))
-        to_beat: FloatArray = np.full(self.shape, np.inf)
-        if known and self._is_open(pairs):
-            to_beat = self._price(known, per_cell=True)[0].min(axis=-1)
+        pairs = self._paired(choices)
+        keys = self._keys(choices, per_cell=True)
+        to_beat: Keys = [np.full(self.shape, np.inf) for _ in keys]
+        if known and self._is_open(choices):
+            to_beat = _least_by_cell(self._keys(known, per_cell=True), self._paired(known)["cell"])
         while self._is_open(pairs):
-            to_beat = np.minimum(to_beat, self._descent(pairs, cost))
-            pairs = self._refined(pairs, cost, to_beat)
-            cost, dram = self._price(pairs, per_cell=False)
-        return self._winners(pairs, cost, dram)
+            to_beat = _lesser(to_beat, self._descent(pairs, keys))
+            pairs = self._refined(pairs, self._within(pairs, keys, to_beat))
+            keys = self._keys(pairs, per_cell=False)
+        least = self._repeated(_least_by_cell(keys, pairs["cell"]), pairs)
+        best = np.logical_and.reduce([key == value for key, value in zip(keys, least, strict=True)])
+        place = np.where(best, np.arange(_length(pairs)), _length(pairs))
+        index = np.minimum.reduceat(place, _starts(pairs["cell"]), axis=-1)
+        return {name: values[index] for name, values in pairs.items() if name != "cell"}
 
     def completed(self, choices: Mapping) -> Mapping:
         """The mappings of full choices, one for each design."""
@@ -145,28 +151,53 @@ class Search:
         mapping = self.flow.complete(self.layer, designs, self.prices.bits, choices, self.pins)
         return {name: np.broadcast_to(values, self.shape) for name, values in mapping.items()}
 
-    def _descent(self, pairs: Mapping, cost: FloatArray) -> FloatArray:
-        """Cost of a full mapping per design, found by following the least bounds."""
-        while self._is_open(pairs):
-            pairs = self._refined(pairs, cost, _least_by_cell(cost, pairs["cell"]))
-            cost, _ = self._price(pairs, per_cell=False)
-        least: FloatArray = _least_by_cell(cost, pairs["cell"])
-        return least
+    def _paired(self, choices: Mapping) -> Mapping:
+        """Every choice for every cell."""
+        cells, count = self.shape[-1], _length(choices)
+        tiled = {name: np.tile(values, cells) for name, values in choices.items()}
+        return {"cell": np.repeat(np.arange(cells), count)} | tiled
 
-    def _refined(self, pairs: Mapping, cost: FloatArray, limit: FloatArray) -> Mapping:
-        """Refinements of the pairs within the limit for any design of their cell; of the smallest mapping, always."""
-        kept = cost <= np.repeat(np.minimum(limit, np.finfo(np.float64).max), self._counts(pairs), axis=-1)
-        index = np.asarray(kept.reshape(-1, kept.shape[-1]).any(axis=0))
-        index[_starts(pairs["cell"])] = True
-        chosen = {name: values[index] for name, values in pairs.items()}
+    def _descent(self, pairs: Mapping, keys: Keys) -> Keys:
+        """Keys of a full mapping per design, found by following the least bounds of each cell."""
+        while self._is_open(pairs):
+            pairs = self._refined(pairs, self._leading(pairs, keys))
+            keys = self._keys(pairs, per_cell=False)
+        return _least_by_cell(keys, pairs["cell"])
+
+    def _leading(self, pairs: Mapping, keys: Keys) -> BoolArray:
+        """The pairs with the least keys for a design of their cell, and the LEADERS next ones by the first key."""
+        least = _least_by_cell(keys, pairs["cell"])
+        excess = (
+            (keys[0] / self._repeated([np.minimum(least[0], MOST)], pairs)[0]).reshape(-1, _length(pairs)).min(axis=0)
+        )
+        rank = np.empty(len(excess), np.int64)
+        start = np.repeat(_starts(pairs["cell"]), self._counts(pairs))
+        rank[np.lexsort((excess, pairs["cell"]))] = np.arange(len(excess)) - start
+        return np.asarray(self._within(pairs, keys, least) | ((rank < LEADERS) & np.isfinite(excess)))
+
+    def _within(self, pairs: Mapping, keys: Keys, limit: Keys) -> BoolArray:
+        """The pairs that may be no worse than the limit for a design of their cell."""
+        *first, last = zip(keys, self._repeated([np.minimum(limit[0], MOST), *limit[1:]], pairs), strict=True)
+        within = last[0] <= last[1]
+        for key, value in reversed(first):
+            within = (key < value) | ((key == value) & within)
+        return np.asarray(within.reshape(-1, within.shape[-1]).any(axis=0))
+
+    def _refined(self, pairs: Mapping, kept: BoolArray) -> Mapping:
+        """Refinements of the pairs that are kept, and always of the smallest mapping of a cell."""
+        kept[_starts(pairs["cell"])] = True
+        chosen = {name: values[kept] for name, values in pairs.items()}
         designs = mapped_together(self.layer, columns(repeated(self.designs, self._counts(chosen)), _length(chosen)))
         return self.flow.refine(self.layer, designs, self.prices.bits, chosen, self.pins)
 
     def _is_open(self, choices: Mapping) -> bool:
         return any(name not in choices for name in self.flow.OPEN)
 
-    def _price(self, choices: Mapping, per_cell: bool) -> tuple[FloatArray, FloatArray]:
-        """Costs, or bounds where choices are open, and DRAM bits: of every choice on every cell, or of pairs."""
+    def _keys(self, choices: Mapping, per_cell: bool) -> Keys:
+        """Costs, or bounds where choices are open, of every choice on every cell or of pairs; what ties go by follows.
+
+        Equal latency: less DRAM traffic, then less energy. Infinite where a mapping does not fit.
+        """
         if per_cell:
             designs, prices = with_choices_axis(self.designs), with_choices_axis(self.prices)
         else:
@@ -179,20 +210,41 @@ class Search:
             mapping = flow.complete(self.layer, together, prices.bits, choices, self.pins)
             traffic = flow.traffic(self.layer, together, prices.bits, mapping)
         traffic = of_layer(self.layer, traffic, designs)
+        cost = objective_value(self.objective, prices, traffic)
+        values = [np.where(traffic.reason == FEASIBLE, cost, np.inf)]
+        if self.objective == "latency":
+            values += [prices.dram_bits(traffic), prices.total_energy_pj(traffic, cost)]
         shape = (*(self.shape if per_cell else self.shape[:-1]), _length(choices))
-        cost = np.where(traffic.reason == FEASIBLE, objective_value(self.objective, prices, traffic), np.inf)
-        return np.broadcast_to(cost, shape), np.broadcast_to(prices.dram_bits(traffic), shape)
-
-    def _winners(self, pairs: Mapping, cost: FloatArray, dram: FloatArray) -> Mapping:
-        cell, counts = pairs["cell"], self._counts(pairs)
-        dram = np.where(cost == np.repeat(_least_by_cell(cost, cell), counts, axis=-1), dram, np.inf)
-        best = dram == np.repeat(_least_by_cell(dram, cell), counts, axis=-1)
-        index = _least_by_cell(np.where(best, np.arange(len(cell)), len(cell)), cell)
-        return {name: values[index] for name, values in pairs.items() if name != "cell"}
+        return [np.broadcast_to(value, shape).reshape(*self.shape[:-1], -1) for value in values]
 
     def _counts(self, pairs: Mapping) -> IntArray:
         """Pairs of each cell."""
         return np.bincount(pairs["cell"], minlength=self.shape[-1])
+
+    def _repeated(self, values: Keys, pairs: Mapping) -> Keys:
+        """Values of cells at each of their pairs."""
+        counts = self._counts(pairs)
+        return [np.repeat(value, counts, axis=-1) for value in values]
+
+
+def _lesser(one: Keys, other: Keys) -> Keys:
+    """Of each design the keys that come first, compared like words."""
+    less, equal = np.zeros(one[0].shape, np.bool_), np.ones(one[0].shape, np.bool_)
+    for a, b in zip(one, other, strict=True):
+        less, equal = less | (equal & (a < b)), equal & (a == b)
+    return [np.where(less, a, b) for a, b in zip(one, other, strict=True)]
+
+
+def _least_by_cell(keys: Keys, cell: IntArray) -> Keys:
+    """The keys of each cell that come first, compared like words."""
+    starts = _starts(cell)
+    counts = np.diff(starts, append=len(cell))
+    least: Keys = []
+    for key in keys:
+        for before, value in zip(keys, least, strict=False):
+            key = np.where(before == np.repeat(value, counts, axis=-1), key, np.inf)
+        least.append(np.minimum.reduceat(key, starts, axis=-1))
+    return least
 
 
 def _length(choices: Mapping) -> int:
@@ -202,7 +254,3 @@ def _length(choices: Mapping) -> int:
 def _starts(cell: IntArray) -> IntArray:
     """Where each cell begins."""
     return np.flatnonzero(np.diff(cell, prepend=-1))
-
-
-def _least_by_cell(values: Any, cell: IntArray) -> Any:
-    return np.minimum.reduceat(values, _starts(cell), axis=-1)

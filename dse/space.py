@@ -57,7 +57,12 @@ NUMERIC_AXES: tuple[Axis, ...] = (
     Axis("filter_spad_words", True, 224, "filter scratchpad depth of a PE, in weight words", spads=True),
     Axis("psum_spad_words", True, 24, "psum scratchpad depth of a PE, in psum words", spads=True),
     Axis("glb_kib", True, 108, "global buffer capacity, KiB"),
-    Axis("glb_bytes_per_cycle", True, 8, "GLB word and width of its buses; in row stationary the ifmap bus is a quarter of that"),
+    Axis(
+        "glb_bytes_per_cycle",
+        True,
+        8,
+        "GLB word and width of its buses; in row stationary the ifmap bus is a quarter of that",
+    ),
     Axis("dram_gb_s", False, 4.0, "DRAM bandwidth, 1e9 bytes per second"),
     Axis("clock_mhz", False, MAX_CLOCK, "clock in MHz, or `max`: the design's own maximum"),
     Axis("batch", True, 1, "ifmaps processed together"),

@@ -65,8 +65,8 @@ def test_scalar_column_and_mesh_give_identical_rows(pe_type: str) -> None:
         assert all(row[name][0] == mesh[name][design_id] for name in SCHEMA.names)
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(design_values(), min_size=2, max_size=12), st.integers(0, 2**32 - 1), st.sampled_from(OBJECTIVES))
+@settings(max_examples=30, deadline=None)
+@given(st.lists(design_values(), min_size=2, max_size=8), st.integers(0, 2**32 - 1), st.sampled_from(OBJECTIVES))
 def test_a_design_has_the_same_result_alone_and_among_any_others(
     values: list[dict[str, float]], seed: int, objective: str
 ) -> None:
@@ -155,24 +155,26 @@ def test_macs_are_conserved_and_parts_add_up_to_totals(
     assert power_w * time_s == pytest.approx(totals.energy_no_dram_mj * values["batch"] * 1e-3, rel=1e-9)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     convolutions(),
     design_values(),
-    st.sampled_from(["ifmap_spad_words", "filter_spad_words", "psum_spad_words", "glb_kib", "glb_bytes_per_cycle",
-                     "dram_gb_s"]),
+    st.sampled_from(["rows", "cols", "ifmap_spad_words", "filter_spad_words", "psum_spad_words", "glb_kib",
+                     "glb_bytes_per_cycle", "dram_gb_s"]),
     st.integers(1, 64),
 )  # fmt: skip
 def test_more_of_a_resource_never_costs_cycles_for_the_fastest_mapping(
     layer: Layer, values: dict[str, float], axis: str, more: int
 ) -> None:
-    larger = values | {axis: values[axis] + more}
-    cycles = [
+    most = {"ifmap_spad_words": 48, "filter_spad_words": 448, "psum_spad_words": 48}.get(axis, 10_000)
+    larger = values | {axis: min(values[axis] + more, most)}
+    before, after = (
         evaluate(Designs.of("int8", "row_stationary", v), [a_workload(layer)], Technology(), "latency")[0]
         for v in (values, larger)
-    ]
-    if all(evaluation.reason == 0 for evaluation in cycles):
-        assert cycles[1].totals.total_cycles <= cycles[0].totals.total_cycles
+    )
+    if before.reason == 0:
+        assert after.reason == 0
+        assert after.totals.total_cycles <= before.totals.total_cycles
 
 
 @settings(max_examples=40, deadline=None)

@@ -1,73 +1,103 @@
-"""Monotonicity on many random (layer, design) pairs at once: slow, but wide."""
+"""The laws of mapping on random pairs of designs, one with more of a resource: `benchmarks.laws` in small."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from dse.errors import InputError
-from dse.evaluate import Evaluation, evaluate
-from dse.space import Designs, IntArray
+from benchmarks.laws import DATAFLOWS, OBJECTIVES, Row, compared, merged, outcome, priced_as, rows_of, run
+from benchmarks.random_pairs import ALL, COLUMN, LARGEST, random_case
+from dse.evaluate import evaluate
+from dse.search import Bench
 from dse.technology import Technology
-from pe_library.model import list_pe_types
+from tests.dataflow.test_mapping_search import small_layer
 from workloads.layer import Layer, Workload
 
-LARGEST = {
-    "ifmap_spad_words": 48, "filter_spad_words": 448, "psum_spad_words": 48, "glb_kib": 2048,
-    "glb_bytes_per_cycle": 64, "dram_gb_s": 1e4,
-}  # fmt: skip
-COLUMN = 150  # designs evaluated at once
-ROUNDS = 60  # layers
+
+def rows(dataflow: str, objective: str, seed: int, layers: int, small: bool) -> list[Row]:
+    """All pairs of some random layers, if `small` of few channels and pixels."""
+    rng = np.random.default_rng(seed)
+    found: list[Row] = []
+    for _ in range(layers):
+        case = random_case(rng, dataflow, objective)
+        found += rows_of(replace(case, layer=small_layer(rng, 16, 10)) if small else case, rng)
+    return merged(found)
 
 
-def random_layer(rng: np.random.Generator) -> Layer:
-    """A convolution, grouped, depthwise or fully connected layer of real size."""
-    while True:
-        R = int(rng.choice([1, 3, 3, 5, 7, 11]))
-        S = int(rng.choice([R, R, 1, 3]))
-        groups = int(rng.choice([1, 1, 1, 2, 32]))
-        C, M = (groups * int(rng.integers(1, 300 // groups + 1)) for _ in range(2))
-        H, W = (int(rng.integers(1, 120)) for _ in range(2))
-        stride, padding, dilation = (
-            int(rng.choice([1, 1, 2, 4])),
-            int(rng.choice([0, R // 2])),
-            int(rng.choice([1, 1, 2])),
-        )
-        try:
-            return Layer("layer", "conv", C, H, W, M, R, S, stride, padding, dilation, groups)
-        except InputError:  # the kernel is larger than the ifmap
-            continue
+def assert_laws_hold(dataflow: str, objective: str, seed: int, layers: int, small: bool) -> None:
+    """More of a resource costs nothing, nor DRAM traffic at equal cost, and no mapping breaks a law of counting."""
+    found = rows(dataflow, objective, seed, layers, small)
+    assert [row for row in found if row.broken] == []
+    assert sum(row.pairs for row in found) > layers * COLUMN
 
 
-def random_designs(rng: np.random.Generator) -> dict[str, np.ndarray]:
-    def whole(low: int, high: int) -> IntArray:
-        return np.exp(rng.uniform(np.log(low), np.log(high + 1), COLUMN)).astype(np.int64)
-
-    return {
-        "rows": whole(1, 32), "cols": whole(1, 32), "ifmap_spad_words": whole(8, 48),
-        "filter_spad_words": whole(32, 448), "psum_spad_words": whole(8, 48), "glb_kib": whole(4, 1024),
-        "glb_bytes_per_cycle": whole(4, 64), "dram_gb_s": np.exp(rng.uniform(-3, 4, COLUMN)),
-        "clock_mhz": np.full(COLUMN, 100.0), "batch": whole(1, 8),
-    }  # fmt: skip
-
-
-def evaluated(values: dict[str, np.ndarray], layer: Layer, pe_type: str) -> Evaluation:
-    designs = Designs.of(pe_type, "row_stationary", values)
-    return evaluate(designs, [Workload("test", (layer,))], Technology(), "latency")[0]
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("dataflow", DATAFLOWS)
+def test_more_of_a_resource_never_costs(dataflow: str, objective: str) -> None:
+    assert_laws_hold(dataflow, objective, seed=1, layers=2, small=True)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("axis", LARGEST)
-def test_more_of_a_resource_never_costs_cycles_over_thousands_of_random_pairs(axis: str) -> None:
-    rng = np.random.default_rng(7)
-    compared = 0
-    for _ in range(ROUNDS):
-        layer, values, pe_type = random_layer(rng), random_designs(rng), str(rng.choice(list_pe_types()))
-        more = values[axis] * np.exp(rng.uniform(0, 3, COLUMN)) + 1
-        larger = values | {axis: np.minimum(more, LARGEST[axis]).astype(values[axis].dtype)}
-        before, after = evaluated(values, layer, pe_type), evaluated(larger, layer, pe_type)
-        ran = before.reason == 0
-        assert np.all(after.reason[ran] == 0)
-        assert np.all(after.totals.total_cycles[ran] <= before.totals.total_cycles[ran]), (layer, pe_type)
-        compared += int(ran.sum())
-    assert compared > ROUNDS * COLUMN / 4
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("dataflow", DATAFLOWS)
+def test_more_of_a_resource_never_costs_on_layers_of_real_size(dataflow: str, objective: str) -> None:
+    assert_laws_hold(dataflow, objective, seed=1000, layers=12, small=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dataflow", DATAFLOWS)
+def test_no_mapping_breaks_a_law_of_counting_over_ten_thousand_pairs(dataflow: str) -> None:
+    found = rows(dataflow, "edp", seed=2000, layers=30, small=True)
+    assert sum(row.pairs for row in found) > 10_000
+    assert sum(row.counts_broken for row in found) == 0
+
+
+def test_what_rises_from_a_smaller_to_a_larger_design_is_counted() -> None:
+    """Read backwards, pairs break the laws: nothing is lost on the way to the record."""
+    rng = np.random.default_rng(3)
+    case = random_case(rng, "row_stationary", "latency")
+    case = replace(case, layer=Layer("conv", "conv", 64, 28, 28, 64, 3, 3, padding=1))
+    small = outcome(case, case.values)
+    large = outcome(case, case.values | {"dram_gb_s": case.values["dram_gb_s"] * 100})
+    forwards, backwards = compared(case, "dram_gb_s", small, large), compared(case, "dram_gb_s", large, small)
+    assert forwards.broken == 0 < forwards.improved == backwards.cost_rises == backwards.broken
+    assert backwards.worst_cost_rise_percent > 100
+
+
+def test_costs_of_the_laws_are_those_of_an_evaluation() -> None:
+    rng = np.random.default_rng(5)
+    case = random_case(rng, "row_stationary", "energy")
+    case = replace(case, layer=Layer("conv", "conv", 16, 32, 32, 16, 3, 3, padding=1))
+    found = outcome(case, case.values)
+    totals = evaluate(case.designs(case.values), [Workload("one", (case.layer,))], Technology(), "energy")[0].totals
+    energy_pj = sum(totals.energy_pj.values())
+    assert np.allclose(found.cost[found.runs], energy_pj[found.runs], rtol=1e-12, atol=0)
+    assert np.array_equal(found.dram_bits[found.runs], totals.dram_bits[found.runs])
+
+
+def test_a_larger_design_is_priced_as_the_smaller_one_but_for_its_dram_bandwidth() -> None:
+    case = random_case(np.random.default_rng(6), "row_stationary", "energy")
+    small = Bench.of(case.designs(case.values), Technology())
+    faster = case.values | {name: case.values[name] * 2 for name in ("rows", "glb_kib", "dram_gb_s")}
+    large = priced_as(Bench.of(case.designs(faster), Technology()), small, "energy")
+    for less, more in ((small.costs.prices, large.costs.prices), (small.cell_prices, large.cell_prices)):
+        assert np.array_equal(more.dram_cycles_per_bit, less.dram_cycles_per_bit / 2)
+        assert replace(more, dram_cycles_per_bit=0) == replace(less, dram_cycles_per_bit=0)
+
+
+def test_the_record_of_a_task_is_a_function_of_its_seed() -> None:
+    assert case_of(3) == case_of(3) != case_of(4)
+
+
+def case_of(seed: int) -> str:
+    return repr(random_case(np.random.default_rng(seed), "row_stationary", "edp"))
+
+
+@pytest.mark.slow
+def test_a_run_is_a_function_of_seed_and_pairs_whatever_the_jobs() -> None:
+    first, second = run(2000, seed=3, jobs=1), run(2000, seed=3, jobs=2)
+    assert first == second
+    assert sum(row.pairs for row in first) >= 2000
+    assert {row.more_of for row in first} <= {*LARGEST, ALL}

@@ -145,6 +145,17 @@ def test_gating_scales_the_arithmetic_and_the_filter_reads_and_nothing_else() ->
     assert all(after[part] == before[part] for part in set(ENERGY_PARTS) - {"mac", "spad"})
 
 
+@pytest.mark.parametrize("dataflow", ["weight_stationary", "output_stationary", "input_stationary"])
+def test_gating_changes_nothing_in_pes_that_cannot_gate_and_the_code_works_with_all(dataflow: str) -> None:
+    designs = Designs.of("int16", dataflow, {})
+    dense, gated, coded = (
+        evaluate_layer(Bench.of(designs, Technology(sparsity=sparsity)), sparse(LAYER), "energy", {}).totals
+        for sparsity in (OFF, Sparsity(zero_gating=True), Sparsity(compression="rlc"))
+    )
+    assert gated == dense
+    assert coded.dram_bits < dense.dram_bits
+
+
 def test_the_code_scales_feature_maps_in_dram_and_not_filters() -> None:
     layer = sparse(LAYER)
     found = one_layer(layer, Sparsity(compression="rlc"))

@@ -7,8 +7,8 @@ A dataflow module defines
     REASONS                         index -> why a design cannot run a layer ("" at 0)
     OPEN                            those that candidates leave open, in the order in which they are chosen
     candidates(layer, designs, pins) -> Mapping              choices to try, arrays of shape (k,), the smallest first
-    refine(layer, designs, bits, choice, pins) -> Mapping    each choice with every value of its next open parameter that
-                                                             may fit its design (columns, one design a choice), in order
+    refine(layer, designs, bits, choice, pins) -> Mapping    each choice with every value of its next open parameter
+                                                             that may fit its design (columns, one a choice), in order
     complete(layer, designs, bits, choice, pins) -> Mapping  of full choices, the other parameters in closed form
     traffic(layer, designs, bits, mapping) -> Traffic        cycles and accesses
     bound(layer, designs, bits, choice, pins) -> Traffic     the same for open choices: what no refinement undercuts

@@ -12,24 +12,20 @@ of the array is bypassed. With FILL_ARRAY every fold fills and drains the whole 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 
-from dse.dataflow._chains import best_chain
 from dse.dataflow._tiles import KEEP_FILTERS, KEEP_IFMAP, Parts, Tiling
 from dse.errors import InputError, Problem
-from dse.space import Designs, FloatArray, IntArray
-from dse.traffic import Count, Mapping, OperandBits, Pins, ceil_div, first_of
+from dse.space import Designs
+from dse.traffic import Count, Mapping, OperandBits, Pins, ceil_div, first_of, parts
 from workloads.layer import Layer
 
 PARAMETERS = ("batch_parts", "row_parts", "col_parts", "filter_parts", "keep", "fill")
+OPEN = ("filter_parts",)
 REASONS = ("", "GLB does not hold the smallest tile")
 FILL_USED, FILL_ARRAY = 1, 2
-TYPICAL_SIDES = (16, 32)  # PEs on a side of the arrays that rank the tilings of a layer
-TYPICAL_DRAM_WORDS = 4  # per cycle
-TYPICAL_BITS = OperandBits(activation=1, weight=1, psum=3)  # widths relative to each other
-FEWEST_FILTERS = 64  # of a tile of a fully connected layer before its batch is parted
+NEVER = np.iinfo(np.int64).max  # folds of parts that do not fit
 
 
 @dataclass(frozen=True)
@@ -127,72 +123,73 @@ class Arrangement:
         on_rows, on_cols, in_time = (getattr(tiling, name) for name in (self.rows, self.cols, self.time))
         return Folds(on_rows, on_cols, in_time, rows, cols, fill)
 
-    def glb_bits(self, tiling: Tiling, rows: Count, cols: Count, bits: OperandBits) -> Count:
-        """Room that tiles take in the GLB. What passes by takes none: psums that one fold completes, and filters that
-        are used once: by the single fold that loads them, or by the single fold of the pixels of a tile."""
-        side = {self.rows: rows, self.cols: cols}
-        used_once = True if self.time == "pixels" else tiling.pixels.longest <= side["pixels"]
-        passing = used_once & ((tiling.keep == KEEP_IFMAP) | (tiling.pixels.count == 1))
-        complete = True if self.time == "reduction" else tiling.reduction.total <= rows
-        return (
-            tiling.ifmap_room * bits.activation
-            + np.where(passing, 0, tiling.filter_room * bits.weight)
-            + np.where(complete, 0, tiling.psum_room * bits.psum)
-        )
-
     def reason(self, tiling: Tiling, designs: Designs, bits: OperandBits) -> Count:
         """Index into REASONS."""
-        return first_of((self.glb_bits(tiling, designs.rows, designs.cols, bits) > designs.glb_kib * 8192, 1))
+        filter_bits = self._filter_bits(tiling, designs, bits, tiling.filter_room, tiling.psum_room)
+        return first_of((tiling.ifmap_room * bits.activation + filter_bits > designs.glb_kib * 8192, 1))
 
-    def candidates(self, layer: Layer, designs: Designs, pins: Pins) -> Mapping:
-        """Tilings from the whole layer down to single outputs, each a refinement of the one before.
-
-        They depend on the layer alone; parts of a batch that no design has are left out. A finer tiling has at least
-        the cycles, DRAM traffic and GLB traffic of a coarser one on every design, so the first one that fits is best in
-        all of them: with more of any resource it comes no later in the list.
+    def _filter_bits(self, tiling: Tiling, designs: Designs, bits: OperandBits, filters: Count, psums: Count) -> Count:
+        """Room in the GLB for words of filters and psums. What passes by takes none: psums that one fold completes, and
+        filters that are used once: by the single fold that loads them, or by the single fold of the pixels of a tile.
         """
-        _check(pins)
-        kept, path = self.chain(layer, pins.get("keep"))
-        few = layer.M // layer.groups // FEWEST_FILTERS
-        turn = next((k for k, step in enumerate(path) if layer.E * layer.F > 1 or step[2] >= few), 0)
-        batch_parts = [2**k for k in range((int(np.max(designs.batch)) - 1).bit_length() + 1)]
-        steps = [(1, *step, kept) for step in path[:turn]]
-        steps += [(parts, *path[turn], kept) for parts in batch_parts]
-        steps += [(batch_parts[-1], *step, kept) for step in path[turn + 1 :]]
-        names = PARAMETERS[:5]
-        pinned = dict.fromkeys(tuple(pins.get(name, k) for name, k in zip(names, step, strict=True)) for step in steps)
-        return {name: np.asarray(parts) for name, parts in zip(names, zip(*pinned, strict=True), strict=True)}
+        side = {self.rows: designs.rows, self.cols: designs.cols}
+        used_once = True if self.time == "pixels" else tiling.pixels.longest <= side["pixels"]
+        passing = used_once & ((tiling.keep == KEEP_IFMAP) | (tiling.pixels.count == 1))
+        complete = True if self.time == "reduction" else tiling.reduction.total <= designs.rows
+        return np.where(passing, 0, filters * bits.weight) + np.where(complete, 0, psums * bits.psum)
 
-    @cache  # noqa: B019  (arrangements are constants of modules)
-    def chain(self, layer: Layer, kept: int | None) -> tuple[int, tuple[tuple[int, int, int], ...]]:
-        """The operand to keep and a list of (row_parts, col_parts, filter_parts), each at least the ones before.
+    def fewest_parts(self, tiling: Tiling, designs: Designs, bits: OperandBits) -> Count:
+        """Parts of the filters with which the GLB has room for a tiling of the pixels; one each where it never has."""
+        total = tiling.filters.total
+        room = designs.glb_kib * 8192 - tiling.ifmap_room * bits.activation
+        of_one = self._filter_bits(tiling, designs, bits, 2 * tiling.reduction.total, 2 * tiling.pixels.longest)
+        parted = ceil_div(total, np.clip(room // np.maximum(of_one, 1), 1, total))
+        return np.where(self.reason(tiling.with_filters(1), designs, bits) == 0, 1, parted)
 
-        Rows are halved, then columns; filters in between, where typical GLBs are best served by it. Filters that stay
-        are halved, too, so that parts are parts of those before; filters that pass need no such thing.
+    def refine(self, layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Mapping:
+        """Each choice with the fewest parts of the filters that fit its design, and with more where they save folds.
+
+        They save nothing else: words from DRAM and fills of the array only get more. (With more folds, words from the
+        GLB replace hops, which cost less.) So what is left out is never better, for this design and any larger one.
         """
-        pixels = [(k, 1) for k in _doublings(layer.E)] + [(layer.E, k) for k in _doublings(layer.F)[1:]]
-        found = []
-        for operand in [kept] if kept else [KEEP_IFMAP, KEEP_FILTERS]:
-            filters = (_steps if operand == KEEP_IFMAP else _doublings)(layer.M // layer.groups)
-            room, cost = self._typical(layer, np.asarray(pixels), np.asarray(filters), operand)
-            price, path = best_chain(room, cost)
-            found.append((price, operand, tuple((*pixels[a], filters[b]) for a, b in path)))
-        _, operand, chosen = min(found)
-        return operand, chosen
+        if "filter_parts" in pins:
+            return choice | {"filter_parts": np.full_like(choice["keep"], pins["filter_parts"])}
+        counts = np.asarray(_counts(layer.M // layer.groups)[::-1])
+        tiling = _filters_one_by_one(layer, designs, bits, choice)
+        fits = counts >= self.fewest_parts(tiling, designs, bits)[:, None]
+        passing = (choice["keep"] == KEEP_IFMAP)[:, None] | (self.time == "filters")
+        folds = Parts.of(tiling.filters.total, counts, passing).folds(np.reshape(designs.cols, (-1, 1)))
+        fewest = np.minimum.accumulate(np.where(fits, folds, NEVER), axis=1)
+        index, parted = np.nonzero(np.diff(fewest, axis=1, prepend=NEVER))
+        return {name: values[index] for name, values in choice.items()} | {"filter_parts": counts[parted]}
 
-    def _typical(self, layer: Layer, pixels: IntArray, filters: IntArray, kept: int) -> tuple[FloatArray, FloatArray]:
-        """Room in the GLB and cost of tilings: cycles for one ifmap, and those that DRAM needs."""
-        levels = np.asarray(1), pixels[:, :1], pixels[:, 1:], filters, np.asarray(kept)
-        mapping = dict(zip(PARAMETERS, levels, strict=False))
-        tiling = Tiling.of(layer, 1, mapping)
-        side = np.asarray(TYPICAL_SIDES)[:, None, None]
-        folds = self.folds(tiling, side, side, FILL_USED)
-        loading = 0 if self.time == "reduction" else folds.filled_rows
-        cycles = layer.groups * (folds.streaming_cycles + folds.skew_cycles + loading)
-        dram = (tiling.dram_ifmap + tiling.dram_filter) / TYPICAL_DRAM_WORDS
-        shape = len(pixels), len(filters)
-        room = np.broadcast_to(self.glb_bits(tiling, side[0], side[0], TYPICAL_BITS) * 1.0, (1, *shape))[0]
-        return room, np.broadcast_to(np.prod(cycles + dram, axis=0) * 1.0, shape)
+    def coarsest(self, layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Tiling:
+        """A tiling that no refinement of a choice undercuts: the fewest parts of the filters, and as few folds as if
+        they passed by."""
+        tiling = _filters_one_by_one(layer, designs, bits, choice)
+        fewest = pins.get("filter_parts", self.fewest_parts(tiling, designs, bits))
+        return tiling.with_filters(fewest, passing=True)
+
+
+def candidates(layer: Layer, designs: Designs, pins: Pins) -> Mapping:
+    """All equal parts of batch, ofmap rows and columns, and the operand to keep; the smallest tile first."""
+    _check(pins)
+    batches = {parts for batch in set(np.ravel(designs.batch).tolist()) for parts in _counts(batch)}
+    names = ("batch_parts", "row_parts", "col_parts", "keep")
+    every = sorted(batches, reverse=True), _counts(layer.E), _counts(layer.F), [KEEP_IFMAP, KEEP_FILTERS]
+    values = ([pins[name]] if name in pins else listed for name, listed in zip(names, every, strict=True))
+    return dict(zip(names, map(np.ravel, np.meshgrid(*values, indexing="ij")), strict=True))
+
+
+def _filters_one_by_one(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping) -> Tiling:
+    """The tiling of a choice with a part for each filter."""
+    mapping = complete(layer, designs, bits, choice | {"filter_parts": np.asarray(layer.M)}, {})
+    return Tiling.of(layer, designs.batch, mapping)
+
+
+def _counts(total: int) -> list[int]:
+    """How many equal parts an extent may have, most first; of counts with the same longest part the least."""
+    return [ceil_div(total, size) for size in parts(total)]
 
 
 def _check(pins: Pins) -> None:
@@ -201,24 +198,6 @@ def _check(pins: Pins) -> None:
     problems = [Problem(name, rule, pins[name]) for name, rule in rules.items() if pins.get(name, 1) not in (1, 2)]
     if problems:
         raise InputError(problems)
-
-
-def _doublings(total: int) -> list[int]:
-    """1, 2, 4, ... parts, up to one for each element."""
-    return [*(2**k for k in range((total - 1).bit_length())), total]
-
-
-def _steps(total: int) -> list[int]:
-    """1, 2, 3, 4, 5, 6, 8, 10, ... parts, a quarter more each time, up to one for each element."""
-    parts = [1]
-    while parts[-1] < total:
-        parts.append(min(max(parts[-1] + 1, parts[-1] * 5 // 4), total))
-    return parts
-
-
-def refine(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Mapping | None:
-    """None: candidates leave no parameter open."""
-    return None
 
 
 def complete(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Mapping:

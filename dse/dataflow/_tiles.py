@@ -13,7 +13,7 @@ were. `keep` says which operand stays in the GLB in the outer loop while the oth
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -150,6 +150,10 @@ class Tiling:
             filters=Parts.of(layer.M // layer.groups, mapping["filter_parts"], mapping["keep"] == KEEP_IFMAP),
             keep=mapping["keep"],
         )
+
+    def with_filters(self, count: Count, passing: Count = False) -> Tiling:
+        """The same with the filters in `count` parts."""
+        return replace(self, filters=Parts.of(self.filters.total, count, passing))
 
     @property
     def pixels(self) -> Parts:

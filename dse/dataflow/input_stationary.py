@@ -18,25 +18,29 @@ from dse.dataflow import PEKind
 from dse.dataflow import _systolic as systolic
 from dse.dataflow._tiles import Tiling
 from dse.space import Designs
-from dse.traffic import Mapping, OperandBits, Pins, Traffic
+from dse.traffic import Count, Mapping, OperandBits, Pins, Traffic
 from workloads.layer import Layer
 
 PE: PEKind = "registers"
-PARAMETERS, REASONS = systolic.PARAMETERS, systolic.REASONS
-OPEN: tuple[str, ...] = ()  # candidates are full choices
-refine, complete = systolic.refine, systolic.complete
+PARAMETERS, OPEN, REASONS = systolic.PARAMETERS, systolic.OPEN, systolic.REASONS
+candidates, complete = systolic.candidates, systolic.complete
 ARRANGEMENT = systolic.Arrangement(rows="reduction", cols="pixels", time="filters")
-
-
-def candidates(layer: Layer, designs: Designs, pins: Pins) -> Mapping:
-    """Tilings to try, coarse to fine."""
-    return ARRANGEMENT.candidates(layer, designs, pins)
+refine = ARRANGEMENT.refine
 
 
 def traffic(layer: Layer, designs: Designs, bits: OperandBits, mapping: Mapping) -> Traffic:
     """Cycles and accesses of a layer under a mapping, for the whole batch. Equations: docs/input_stationary.md."""
-    tiling = Tiling.of(layer, designs.batch, mapping)
-    folds = ARRANGEMENT.folds(tiling, designs.rows, designs.cols, mapping["fill"])
+    return _traffic(layer, designs, bits, Tiling.of(layer, designs.batch, mapping), mapping["fill"])
+
+
+def bound(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Traffic:
+    """What no refinement of a choice undercuts."""
+    tiling = ARRANGEMENT.coarsest(layer, designs, bits, choice, pins)
+    return _traffic(layer, designs, bits, tiling, pins.get("fill", systolic.FILL_USED))
+
+
+def _traffic(layer: Layer, designs: Designs, bits: OperandBits, tiling: Tiling, fill: Count) -> Traffic:
+    folds = ARRANGEMENT.folds(tiling, designs.rows, designs.cols, fill)
     groups, outputs = layer.groups, designs.batch * layer.ofmap_words
     macs, psums = designs.batch * layer.macs, groups * folds.column_words
     ifmap_words, filter_words = groups * folds.stationary_words, groups * folds.left_words
@@ -75,8 +79,3 @@ def traffic(layer: Layer, designs: Designs, bits: OperandBits, mapping: Mapping)
         spad_psum_reads=0,
         spad_psum_writes=macs,
     )
-
-
-def bound(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Traffic:
-    """That of the only full choice there is."""
-    return traffic(layer, designs, bits, complete(layer, designs, bits, choice, pins))

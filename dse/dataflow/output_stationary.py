@@ -12,31 +12,38 @@ filters and psums have a port each, which is busy all the time; queues at the ed
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from dse.dataflow import PEKind
 from dse.dataflow import _systolic as systolic
 from dse.dataflow._tiles import Tiling
 from dse.space import Designs
-from dse.traffic import Mapping, OperandBits, Pins, Traffic
+from dse.traffic import Count, Mapping, OperandBits, Pins, Traffic
 from workloads.layer import Layer
 
 PE: PEKind = "registers"
-PARAMETERS, REASONS = systolic.PARAMETERS, systolic.REASONS
-OPEN: tuple[str, ...] = ()  # candidates are full choices
-refine, complete = systolic.refine, systolic.complete
+PARAMETERS, OPEN, REASONS = systolic.PARAMETERS, systolic.OPEN, systolic.REASONS
+candidates, complete = systolic.candidates, systolic.complete
 ARRANGEMENT = systolic.Arrangement(rows="pixels", cols="filters", time="reduction")
-
-
-def candidates(layer: Layer, designs: Designs, pins: Pins) -> Mapping:
-    """Tilings to try, coarse to fine."""
-    return ARRANGEMENT.candidates(layer, designs, pins)
+refine = ARRANGEMENT.refine
 
 
 def traffic(layer: Layer, designs: Designs, bits: OperandBits, mapping: Mapping) -> Traffic:
     """Cycles and accesses of a layer under a mapping, for the whole batch. Equations: docs/output_stationary.md."""
-    tiling = Tiling.of(layer, designs.batch, mapping)
-    folds = ARRANGEMENT.folds(tiling, designs.rows, designs.cols, mapping["fill"])
+    return _traffic(layer, designs, bits, Tiling.of(layer, designs.batch, mapping), mapping["fill"])
+
+
+def bound(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Traffic:
+    """What no refinement of a choice undercuts."""
+    tiling = ARRANGEMENT.coarsest(layer, designs, bits, choice, pins)
+    least = _traffic(layer, designs, bits, tiling, pins.get("fill", systolic.FILL_USED))
+    return replace(least, inter_pe_ifmap=0)  # hops are fewer, the more folds the filters are in
+
+
+def _traffic(layer: Layer, designs: Designs, bits: OperandBits, tiling: Tiling, fill: Count) -> Traffic:
+    folds = ARRANGEMENT.folds(tiling, designs.rows, designs.cols, fill)
     groups, outputs = layer.groups, designs.batch * layer.ofmap_words
     macs = designs.batch * layer.macs
     ifmap_words, filter_words = groups * folds.left_words, groups * folds.column_words
@@ -78,8 +85,3 @@ def traffic(layer: Layer, designs: Designs, bits: OperandBits, mapping: Mapping)
         spad_psum_reads=0,
         spad_psum_writes=macs + groups * folds.shift_hops,
     )
-
-
-def bound(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Traffic:
-    """That of the only full choice there is."""
-    return traffic(layer, designs, bits, complete(layer, designs, bits, choice, pins))

@@ -38,7 +38,7 @@ from workloads.layer import Layer
 
 PE: PEKind = "spads"
 PARAMETERS = ("m", "n", "e", "p", "q", "r", "t")
-OPEN = ("q", "t", "m")
+OPEN = ("q", "m", "t")
 REASONS = (
     "",
     "filter taller than the array (R > rows)",
@@ -49,8 +49,8 @@ REASONS = (
     "GLB does not hold one pass",
 )
 PE_PIPELINE_CYCLES = 3  # spad read, multiply, accumulate
-M_RATIO = 0.5  # equal parts of the filters that are tried as m fall by at least this factor
-ONE_PASS, TWO_PASSES = 0, -1  # m: the filters of one pass, or of two
+PASSES = (1, 2, 3, 4, 6, 8)  # numbers of passes whose filters are tried as m
+ONE_PASS = -1  # m: -j stands for the filters of j passes
 
 
 @dataclass(frozen=True)
@@ -114,22 +114,43 @@ def refine(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, p
     """Each choice with all values of the next of the OPEN parameters that may fit its design."""
     g = Geometry.of(layer)
     if "q" not in choice:
-        n, e, r = _ifmaps(designs, choice, pins), choice["e"], choice["r"]
-        most = _most_channels_per_pe(g, designs, bits, n, e, r, 1)
-        keys = np.stack([r, np.broadcast_to(most, r.shape)])
-        return _with_each(choice, "q", keys, pins, lambda r, most: _up_to(parts(ceil_div(g.C, r)), most))
-    if "t" not in choice:
-        sets = _pe_sets(g, designs.rows, designs.cols, choice["e"]) // choice["r"]
-        return _with_each(choice, "t", sets[None], pins, lambda most: _up_to(parts(g.M), most))
-    return _with_each(choice, "m", choice["t"][None], pins, lambda t: _filters_in_glb(g, t))
+        most = _most_channels_per_pe(g, designs, bits, choice, pins)
+        return _with_each(choice, "q", (choice["r"], most), pins, lambda r, most: _up_to(parts(ceil_div(g.C, r)), most))
+    if "m" not in choice:
+        one_channel_pass = choice["q"] * choice["r"] >= g.C  # then no ifmap is fetched again, whatever m is
+        room_bits, psum_bits, filter_bits = _glb_bits(g, designs, bits, choice, pins)
+        most = np.where(one_channel_pass, 0, (room_bits - filter_bits) // psum_bits)
+        return _with_each(choice, "m", (most,), pins, lambda most: _filters_in_glb(g, most))
+    sets = np.maximum(_pe_sets(g, designs.rows, designs.cols, choice["e"]) // choice["r"], 1)
+    grouped = _with_each(choice, "t", (sets,), pins, lambda most: _up_to(parts(g.M), most))
+    return grouped if "m" in pins else _with_whole_groups(g, grouped)
 
 
-def _with_each(choice: Mapping, name: str, keys: IntArray, pins: Pins, values: Callable[..., Sequence[int]]) -> Mapping:
-    """Each choice with all values that its key, a column of `keys`, gives to a parameter, or with its pinned value."""
-    distinct, index = np.unique(keys, axis=1, return_inverse=True)
-    lists = [(pins[name],) if name in pins else values(*key) for key in distinct.T.tolist()]
+def _with_whole_groups(g: Geometry, choice: Mapping) -> Mapping:
+    """Each choice as it is and, where that takes as many parts of the filters, with m or the rest in multiples of t."""
+    m, t = choice["m"], choice["t"]
+    least = np.maximum(m, 1)
+    count = ceil_div(g.M, least)
+    whole = np.minimum(ceil_div(least, t) * t, g.M)
+    whole_rest = g.M - (g.M - least) // t * t
+    tried = np.stack([m, whole, whole_rest], axis=1)
+    new = np.stack([m == m, whole != m, (whole_rest != m) & (whole_rest != whole) & (count == 2)], axis=1)
+    new[:, 1:] &= ((m > 0) & (ceil_div(g.M, tried[:, 1:].T) == count)).T
+    repeated = {name: np.repeat(values, 3)[new.ravel()] for name, values in choice.items()}
+    return repeated | {"m": tried[new]}
+
+
+def _with_each(
+    choice: Mapping, name: str, keys: tuple[IntArray, ...], pins: Pins, values: Callable[..., Sequence[int]]
+) -> Mapping:
+    """Each choice with all values that its keys give to a parameter, or with the value that it is pinned to."""
+    sizes = [int(np.max(key, initial=0)) + 1 for key in keys]
+    joined = np.ravel_multi_index(tuple(np.maximum(key, 0) for key in keys), sizes)
+    distinct, index = np.unique(joined, return_inverse=True)
+    columns = np.stack(np.unravel_index(distinct, sizes), axis=1)
+    lists = [(pins[name],) if name in pins else values(*key) for key in columns.tolist()]
     lengths = np.asarray([len(each) for each in lists])
-    counts, starts = lengths[index.ravel()], (np.cumsum(lengths) - lengths)[index.ravel()]
+    counts, starts = lengths[index], (np.cumsum(lengths) - lengths)[index]
     place = np.arange(counts.sum()) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
     grown = {key: np.repeat(held, counts) for key, held in choice.items()}
     return grown | {name: np.concatenate([np.asarray(each, np.int64) for each in lists])[place]}
@@ -140,31 +161,31 @@ def _up_to(values: Sequence[int], most: int) -> Sequence[int]:
     return values[: max(1, bisect_right(values, most))]
 
 
-def _filters_in_glb(g: Geometry, t: int) -> list[int]:
-    """Values of m: the filters of one pass, of two, or an equal part of all in multiples of t."""
-    return [ONE_PASS, TWO_PASSES, *(min(t * part, g.M) for part in parts(ceil_div(g.M, t), M_RATIO))]
+def _filters_in_glb(g: Geometry, most: int) -> list[int]:
+    """Values of m: the filters of a number of passes, or an equal part of all that is at most `most`."""
+    if most <= 0:
+        return [ONE_PASS]
+    sizes = parts(g.M)
+    return [ONE_PASS * passes for passes in PASSES if passes < g.M] + list(sizes[: bisect_right(sizes, most)])
 
 
 def complete(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Mapping:
-    """p in closed form: as large as psum spad, filter spad and GLB allow, for it costs nothing and saves passes."""
+    """p in closed form: as large as psum spad, filter spad and GLB allow; with all else fixed that only saves passes."""
     g = Geometry.of(layer)
-    n = _ifmaps(designs, choice, pins)
-    e, q, r, t = (choice[name] for name in "eqrt")
-    per_pass = choice["m"] <= 0
-    kept, passes = np.where(per_pass, 0, choice["m"]), np.where(per_pass, 1 - choice["m"], 0)
-    room_bits, psum_bits, filter_bits = _glb_bits(g, designs, bits, n, e, q * r)
-    held = (room_bits - kept * psum_bits) // (filter_bits + passes * psum_bits)
-    p = _filters_per_pe(g, designs, q, t, held, pins)
-    p = np.minimum(p, np.where(per_pass, p, ceil_div(kept, t)))
-    return {
-        "m": np.where(per_pass, np.minimum(passes * p * t, g.M), kept),
-        "n": n,
-        "e": e,
-        "p": p,
-        "q": q,
-        "r": r,
-        "t": t,
-    }
+    t, passes, kept = choice["t"], np.maximum(-choice["m"], 0), np.maximum(choice["m"], 0)
+    held = _held(g, choice["m"], _glb_bits(g, designs, bits, choice, pins))
+    p = _filters_per_pe(g, designs, choice["q"], t, held, pins)
+    p = np.where(passes > 0, p, np.minimum(p, ceil_div(kept, t)))
+    m = np.where(passes > 0, np.minimum(passes * p * t, g.M), kept)
+    return {"m": m, "n": _ifmaps(designs, choice, pins), "p": p} | {name: choice[name] for name in "eqrt"}
+
+
+def _held(g: Geometry, m: Count, glb_bits: tuple[Count, Count, Count]) -> Count:
+    """The most filters of a pass that a GLB has room for, beside the psums of m filters or of -m passes."""
+    room_bits, psum_bits, filter_bits = glb_bits
+    beside_all = (room_bits - g.M * psum_bits) // filter_bits
+    with_psums = room_bits // (np.maximum(-m, 0) * psum_bits + filter_bits)
+    return np.where(m > 0, (room_bits - m * psum_bits) // filter_bits, np.maximum(with_psums, beside_all))
 
 
 def bound(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Traffic:
@@ -173,28 +194,31 @@ def bound(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pi
     Open parameters each take the largest value they could have if the others were as small as can be.
     """
     g = Geometry.of(layer)
-    n, e, r = _ifmaps(designs, choice, pins), choice["e"], choice["r"]
-    q_least = choice.get("q", np.asarray(pins.get("q", 1)))
-    t_least = choice.get("t", np.asarray(pins.get("t", 1)))
-    m_least = np.asarray(pins["m"]) if "m" in pins else np.minimum(t_least, g.M)
-    least = {"m": m_least, "n": n, "e": e, "p": np.asarray(pins.get("p", 1)), "q": q_least, "r": r, "t": t_least}
-    room_bits, psum_bits, filter_bits = _glb_bits(g, designs, bits, n, e, q_least * r)
-    p = _filters_per_pe(g, designs, q_least, t_least, (room_bits - m_least * psum_bits) // filter_bits, pins)
-    m = np.clip((room_bits - t_least * filter_bits) // psum_bits, m_least, m_least if "m" in pins else g.M)
-    most_channels = _most_channels_per_pe(g, designs, bits, n, e, r, m_least)
-    q = choice["q"] if "q" in choice else np.clip(most_channels, q_least, ceil_div(g.C, r))
-    sets = _pe_sets(g, designs.rows, designs.cols, e)
-    t = choice["t"] if "t" in choice else np.clip(sets // r, t_least, t_least if "t" in pins else g.M)
-    most = {"m": np.asarray(g.M), "n": n, "e": e, "p": p, "q": q, "r": r, "t": t}
-    passes = Passes.of(g, designs.batch, most)
-    together = np.clip(room_bits // (psum_bits + filter_bits), m_least, g.M)  # filters of a pass: their psums fit, too
+    m = choice.get("m", np.asarray(pins.get("m", 0)))  # 0: open
+    smallest = {name: np.asarray(pins.get(name, 1)) for name in "pqt"} | choice | {"m": np.clip(np.abs(m), 1, g.M)}
+    glb_bits = _glb_bits(g, designs, bits, smallest, pins)
+    held = np.clip(_held(g, np.where(m == 0, ONE_PASS, m), glb_bits), 1, g.M)
+    n, t_least = _ifmaps(designs, choice, pins), smallest["t"]
+    sets = _pe_sets(g, designs.rows, designs.cols, choice["e"])
+    t = t_least if "t" in pins else np.clip(np.minimum(sets // choice["r"], held), 1, g.M)
+    p = _filters_per_pe(g, designs, smallest["q"], t_least, held, pins)
+    most_channels = _most_channels_per_pe(g, designs, bits, choice, pins)
+    q = choice["q"] if "q" in choice else np.clip(most_channels, smallest["q"], ceil_div(g.C, choice["r"]))
+    largest = {name: choice[name] for name in "er"} | {"m": np.asarray(g.M), "n": n, "p": p, "q": q, "t": t}
+    passes = Passes.of(g, designs.batch, largest)
+    refills = ceil_div(g.M, smallest["m"])
+    in_parts = (refills - 1) * ceil_div(smallest["m"], np.minimum(p * t, held)) + 1
+    filter_passes = np.maximum(passes.filter_passes, np.where(m > 0, in_parts, ceil_div(g.M, held)))
+    room_bits, psum_bits, filter_bits = glb_bits
+    most_kept = np.clip((room_bits - filter_bits) // psum_bits, 1, g.M)
+    fewest_refills = np.where(m < 0, ceil_div(filter_passes, np.maximum(-m, 1)), ceil_div(g.M, most_kept))
     passes = replace(
         passes,
-        m_groups=ceil_div(g.M, m),
-        filter_passes=np.maximum(passes.filter_passes, ceil_div(g.M, together)),
+        filter_passes=filter_passes,
+        m_groups=np.where(m > 0, refills, fewest_refills),
         filter_sets=ceil_div(g.M, p),
     )
-    return _traffic(layer, designs, bits, most, passes, _reason(g, designs, bits, least))
+    return _traffic(layer, designs, bits, largest, passes, _reason(g, designs, bits, smallest | {"n": n}))
 
 
 def _ifmaps(designs: Designs, choice: Mapping, pins: Pins) -> Count:
@@ -202,21 +226,21 @@ def _ifmaps(designs: Designs, choice: Mapping, pins: Pins) -> Count:
 
 
 def _glb_bits(
-    g: Geometry, designs: Designs, bits: OperandBits, n: Count, e: Count, channels: Count
+    g: Geometry, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins
 ) -> tuple[Count, Count, Count]:
     """Of the GLB, bits that the ifmaps of a pass leave; bits of the psums and of the weights of one filter."""
+    n, e, channels = _ifmaps(designs, choice, pins), choice["e"], choice["q"] * choice["r"]
     ifmap_bits = n * channels * g.strip_rows(e) * g.padded_cols * bits.activation
     return designs.glb_kib * 8192 - ifmap_bits, n * e * g.F * bits.psum, channels * g.R * g.S * bits.weight
 
 
-def _most_channels_per_pe(
-    g: Geometry, designs: Designs, bits: OperandBits, n: Count, e: Count, r: Count, filters: Count
-) -> Count:
-    """The largest q for the spads with one filter, and for a GLB with the psums of a few filters."""
-    room_bits = designs.glb_kib * 8192 - filters * n * e * g.F * bits.psum
-    channel_bits = n * g.strip_rows(e) * g.padded_cols * bits.activation + g.R * g.S * bits.weight
+def _most_channels_per_pe(g: Geometry, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Count:
+    """The largest q for the spads and for a GLB that holds one filter and its psums."""
+    one = choice | {"q": np.asarray(1)}
+    room_bits, psum_bits, filter_bits = _glb_bits(g, designs, bits, one, pins)
+    channel_bits = designs.glb_kib * 8192 - room_bits + filter_bits
     in_spads = np.minimum(designs.ifmap_spad_words, designs.filter_spad_words) // g.S
-    return np.minimum(in_spads, room_bits // (channel_bits * r))
+    return np.minimum(in_spads, (designs.glb_kib * 8192 - psum_bits) // channel_bits)
 
 
 def _filters_per_pe(g: Geometry, designs: Designs, q: Count, t: Count, held: Count, pins: Pins) -> Count:

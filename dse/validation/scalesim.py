@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from dse.dataflow import load_dataflow
 from dse.dataflow._systolic import FILL_ARRAY
 from dse.report.tables import Table
@@ -107,10 +109,10 @@ def table_names() -> tuple[str, ...]:
 
 
 def whole_layer(layer: Layer, designs: Designs, pins: Pins) -> Traffic:
-    """The layer as one tile, the first of the candidates."""
+    """The layer as one tile."""
     flow = load_dataflow(designs.dataflow)
-    first = {name: values[:1] for name, values in flow.candidates(layer, designs, pins).items()}
-    return flow.traffic(layer, designs, BITS, flow.complete(layer, designs, BITS, first, pins))
+    whole = {name: np.ones(1, np.int64) for name in flow.PARAMETERS}
+    return flow.traffic(layer, designs, BITS, flow.complete(layer, designs, BITS, whole, pins))
 
 
 def _summary(figures: dict[str, list[Figure]]) -> Table:

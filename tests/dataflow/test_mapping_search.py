@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.laws import DATAFLOWS, random_layer, shipped_layers
+from benchmarks.laws import DATAFLOWS
+from benchmarks.random_pairs import random_layer, shipped_layers
 from dse.dataflow import Dataflow
 from dse.errors import InputError
 from dse.search import Bench, best_mapping, layer_traffic, mapped_together, objective_value, of_layer
@@ -21,7 +22,7 @@ from tests.dataflow.brute_force import best_costs, count_mappings
 from workloads.layer import Layer
 
 MESH_AXES = ("rows", "cols", "ifmap_spad_words", "filter_spad_words", "glb_kib", "glb_bytes_per_cycle", "dram_gb_s")
-MOST_MAPPINGS = 1_500_000  # that one brute-force search prices
+MOST_MAPPINGS = 10_000_000  # that one brute-force search prices
 Values = dict[str, Any]
 
 
@@ -35,7 +36,7 @@ def reduced(layer: Layer, channels: int, size: int) -> Layer:
     return replace(layer, C=C * groups, M=M * groups, groups=groups, H=H, W=W)
 
 
-def a_layer(rng: np.random.Generator, channels: int, size: int) -> Layer:
+def small_layer(rng: np.random.Generator, channels: int = 24, size: int = 12) -> Layer:
     """A shipped or random layer, reduced."""
     while True:
         shipped = shipped_layers()
@@ -93,13 +94,15 @@ def price(bench: Bench, objective: str, traffic: Traffic, shape: tuple[int, ...]
 
 
 def cheapest(bench: Bench, layer: Layer, objective: str) -> tuple[float, dict[str, int]]:
-    """Cost and mapping of the best full choice of a scalar design: of all, ties to less DRAM traffic, then the first."""
+    """Cost and mapping of the best full choice of a scalar design; ties in latency go to less DRAM traffic, then less
+    energy; other ties to the first."""
     mapping = completed(bench, layer, levels(bench, layer)[-1])
     traffic = layer_traffic(bench.flow, layer, bench.designs, bench.costs.prices.bits, mapping)
     shape = np.broadcast_shapes(*(values.shape for values in mapping.values()))
     cost = price(bench, objective, traffic, shape)
-    dram = np.broadcast_to(bench.costs.prices.dram_bits(traffic), shape)
-    best = np.lexsort((dram, cost))[0]
+    prices = bench.costs.prices
+    ties = [prices.dram_bits(traffic), prices.total_energy_pj(traffic, cost)] if objective == "latency" else []
+    best = np.lexsort([np.broadcast_to(tie, shape) for tie in reversed(ties)] + [cost])[0]
     return float(cost[best]), {name: int(np.broadcast_to(values, shape)[best]) for name, values in mapping.items()}
 
 
@@ -110,7 +113,7 @@ def at(values: Values, index: int) -> Values:
 def assert_the_search_finds_the_cheapest(dataflow: str, seed: int) -> None:
     """For a column of designs and for each of them alone."""
     rng = np.random.default_rng(seed)
-    layer, objective, values = a_layer(rng, 24, 12), str(rng.choice(OBJECTIVES)), values_of(rng, (6,))
+    layer, objective, values = small_layer(rng), str(rng.choice(OBJECTIVES)), values_of(rng, (6,))
     bench = bench_of(rng, values, dataflow)
     together = best_mapping(bench, layer, objective, {})
     for index in range(6):
@@ -140,7 +143,7 @@ def test_the_search_finds_what_pricing_every_mapping_finds_in_hundreds_of_cases(
 def test_a_mesh_of_designs_is_mapped_as_each_design_alone(dataflow: str, objective: str) -> None:
     for seed in range(2):
         rng = np.random.default_rng(seed)
-        layer, base = a_layer(rng, 24, 12), values_of(rng)
+        layer, base = small_layer(rng), values_of(rng)
         axes = [np.sort(values_of(rng, (2,))[axis]) for axis in MESH_AXES]
         bench = bench_of(rng, base | dict(zip(MESH_AXES, np.ix_(*axes), strict=True)), dataflow)
         mesh = best_mapping(bench, layer, objective, {})
@@ -159,7 +162,7 @@ def mesh_shape(axes: list[Any]) -> tuple[int, ...]:
 def assert_bounds_hold(seed: int) -> None:
     """No mapping costs less than the bound of any choice that it refines."""
     rng = np.random.default_rng(seed)
-    layer, bench = a_layer(rng, 32, 14), bench_of(rng, values_of(rng))
+    layer, bench = small_layer(rng, 32, 14), bench_of(rng, values_of(rng))
     designs, prices, flow = mapped_together(layer, bench.designs), bench.costs.prices, bench.flow
     *coarse, full = levels(bench, layer)
     traffic = layer_traffic(flow, layer, bench.designs, prices.bits, completed(bench, layer, full))
@@ -192,15 +195,15 @@ def test_more_filters_per_pe_never_cost() -> None:
     """The lemma that spares the brute force all p but the largest."""
     for seed in range(25):
         rng = np.random.default_rng(seed)
-        layer, bench = a_layer(rng, 5, 5), bench_of(rng, values_of(rng))
+        layer, bench = small_layer(rng, 5, 5), bench_of(rng, values_of(rng))
         largest, every = (best_costs(bench, layer, every_p) for every_p in (False, True))
         assert {name: cost for name, (cost, _) in largest.items()} == {name: cost for name, (cost, _) in every.items()}
 
 
-def gaps(seed: int) -> dict[str, tuple[float, str]] | None:
+def gaps(seed: int, channels: int, size: int) -> dict[str, tuple[float, str]] | None:
     """Objective -> by how much the search's mapping costs more than the best there is, and the case in words."""
     rng = np.random.default_rng(seed)
-    layer, bench = a_layer(rng, 64, 28), bench_of(rng, values_of(rng))
+    layer, bench = small_layer(rng, channels, size), bench_of(rng, values_of(rng))
     if count_mappings(layer, bench.designs) > MOST_MAPPINGS:
         return None
     best = best_costs(bench, layer)
@@ -216,24 +219,27 @@ def gaps(seed: int) -> dict[str, tuple[float, str]] | None:
     return found
 
 
-def assert_gaps_are_small(first_seed: int, pairs: int) -> None:
-    found = list(islice((gap for gap in map(gaps, count(first_seed)) if gap is not None), pairs))
+def assert_gaps_are_small(first_seed: int, pairs: int, channels: int, size: int, limit: float) -> None:
+    each = (gaps(seed, channels, size) for seed in count(first_seed))
+    found = list(islice((gap for gap in each if gap is not None), pairs))
     for objective in OBJECTIVES:
         values = np.asarray([gap[objective][0] for gap in found])
         worst = max(gap[objective] for gap in found)
         print(
             f"{objective}: {len(values)} pairs, worst {values.max():.3%}, mean {values.mean():.4%}, "
-            f"95th percentile {np.percentile(values, 95):.3%}, {np.mean(values == 0):.1%} exact; worst case {worst[1]}"
+            f"99th percentile {np.percentile(values, 99):.3%}, {np.mean(values < 1e-12):.1%} exact; {worst[1]}"
         )
-        assert np.all(values >= 0)
-        assert np.median(values) == 0
-        assert values.max() <= 0.02, worst
+        assert np.all(values > -1e-12)
+        assert np.median(values) < 1e-12
+        assert values.max() <= limit, worst
 
 
 def test_the_best_mapping_of_all_is_at_most_2_percent_better() -> None:
-    assert_gaps_are_small(0, 10)
+    assert_gaps_are_small(0, 12, 64, 28, limit=0.02)
 
 
 @pytest.mark.slow
-def test_the_best_mapping_of_all_is_at_most_2_percent_better_on_500_pairs() -> None:
-    assert_gaps_are_small(1000, 500)
+@pytest.mark.parametrize(("channels", "size", "limit"), [(64, 28, 0.02), (256, 56, 0.05)])
+def test_the_best_mapping_of_all_is_little_better_on_500_pairs(channels: int, size: int, limit: float) -> None:
+    """Layers with up to so many channels and filters, and pixels on a side."""
+    assert_gaps_are_small(1000, 500, channels, size, limit)
