@@ -27,7 +27,6 @@ from workloads.layer import Layer
 
 WORKING_SET = 1 << 18  # (design, choice) pairs priced at a time: 2 MiB per intermediate array
 FIRST_CELLS = 32
-LEADERS = 4
 MOST = np.finfo(np.float64).max
 Keys = list[FloatArray]
 
@@ -160,20 +159,10 @@ class Search:
     def _descent(self, pairs: Mapping, keys: Keys) -> Keys:
         """Keys of a full mapping per design, found by following the least bounds of each cell."""
         while self._is_open(pairs):
-            pairs = self._refined(pairs, self._leading(pairs, keys))
+            least = _least_by_cell(keys, pairs["cell"])
+            pairs = self._refined(pairs, self._within(pairs, keys, least))
             keys = self._keys(pairs, per_cell=False)
         return _least_by_cell(keys, pairs["cell"])
-
-    def _leading(self, pairs: Mapping, keys: Keys) -> BoolArray:
-        """The pairs with the least keys for a design of their cell, and the LEADERS next ones by the first key."""
-        least = _least_by_cell(keys, pairs["cell"])
-        excess = (
-            (keys[0] / self._repeated([np.minimum(least[0], MOST)], pairs)[0]).reshape(-1, _length(pairs)).min(axis=0)
-        )
-        rank = np.empty(len(excess), np.int64)
-        start = np.repeat(_starts(pairs["cell"]), self._counts(pairs))
-        rank[np.lexsort((excess, pairs["cell"]))] = np.arange(len(excess)) - start
-        return np.asarray(self._within(pairs, keys, least) | ((rank < LEADERS) & np.isfinite(excess)))
 
     def _within(self, pairs: Mapping, keys: Keys, limit: Keys) -> BoolArray:
         """The pairs that may be no worse than the limit for a design of their cell."""

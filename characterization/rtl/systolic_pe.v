@@ -11,7 +11,8 @@
 // `valid_in` comes with the operand from the left and starts a MAC in any cycle. A psum that moves must be at psum_in
 // two cycles after its valid_in; as S3 lasts one cycle, a row is one cycle behind the row above, and a column one
 // behind the column to its left: the skew of a systolic array. `shift` reaches all PEs of a column in the same cycle:
-// from the first cycle after the last valid_in on, where it loads; from the third on, where it drains. that a layer leaves unused are fed zeros, so that psums pass through them. rst_n clears the pipeline's valid bits, no
+// from the first cycle after the last valid_in on, where it loads; from the third on, where it drains. PEs that a
+// layer leaves unused are fed zeros, so that psums pass through them. rst_n clears the pipeline's valid bits, no
 // operand; shifting zeros in clears psums.
 module systolic_pe #(
     parameter AW = 8,           // bits of an activation

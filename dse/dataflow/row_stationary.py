@@ -23,7 +23,7 @@ all scale with `glb_bytes_per_cycle`, the ifmap bus being a quarter of it.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -49,7 +49,7 @@ REASONS = (
     "GLB does not hold one pass",
 )
 PE_PIPELINE_CYCLES = 3  # spad read, multiply, accumulate
-PASSES = (1, 2, 3, 4, 6, 8)  # numbers of passes whose filters are tried as m
+PASSES = (1, 2)  # numbers of passes whose filters are tried as m
 ONE_PASS = -1  # m: -j stands for the filters of j passes
 
 
@@ -89,7 +89,7 @@ class Geometry:
         return (e - 1) * self.row_step + self.kernel_rows
 
     def dram_rows(self, e: Count, strips: Count) -> Count:
-        """Ifmap rows that all strips read from DRAM: neighbours share some, fewer where these reach into the padding."""
+        """Ifmap rows that all strips read from DRAM: neighbours share some, fewer where they reach into the padding."""
         shared = (strips - 1) * (self.kernel_rows - self.row_step)
         return self.rows_once + shared - sum(np.where(row % e == 0, padding, 0) for row, padding in self.edges)
 
@@ -120,7 +120,8 @@ def refine(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, p
         one_channel_pass = choice["q"] * choice["r"] >= g.C  # then no ifmap is fetched again, whatever m is
         room_bits, psum_bits, filter_bits = _glb_bits(g, designs, bits, choice, pins)
         most = np.where(one_channel_pass, 0, (room_bits - filter_bits) // psum_bits)
-        return _with_each(choice, "m", (most,), pins, lambda most: _filters_in_glb(g, most))
+        in_one_pass = _filters_per_pe(g, designs, choice["q"], 1, room_bits // (psum_bits + filter_bits), pins)
+        return _with_each(choice, "m", (in_one_pass, most), pins, lambda few, most: _filters_in_glb(g, few, most))
     sets = np.maximum(_pe_sets(g, designs.rows, designs.cols, choice["e"]) // choice["r"], 1)
     grouped = _with_each(choice, "t", (sets,), pins, lambda most: _up_to(parts(g.M), most))
     return grouped if "m" in pins else _with_whole_groups(g, grouped)
@@ -161,16 +162,20 @@ def _up_to(values: Sequence[int], most: int) -> Sequence[int]:
     return values[: max(1, bisect_right(values, most))]
 
 
-def _filters_in_glb(g: Geometry, most: int) -> list[int]:
-    """Values of m: the filters of a number of passes, or an equal part of all that is at most `most`."""
+def _filters_in_glb(g: Geometry, few: int, most: int) -> list[int]:
+    """Values of m: the filters of a number of passes, or an equal part of all that is at most `most`.
+
+    Parts of less than `few` filters, which one pass holds, only take more passes.
+    """
     if most <= 0:
         return [ONE_PASS]
     sizes = parts(g.M)
-    return [ONE_PASS * passes for passes in PASSES if passes < g.M] + list(sizes[: bisect_right(sizes, most)])
+    some = sizes[bisect_left(sizes, few) : bisect_right(sizes, most)]
+    return [ONE_PASS * passes for passes in PASSES if passes < g.M] + list(some)
 
 
 def complete(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Mapping:
-    """p in closed form: as large as psum spad, filter spad and GLB allow; with all else fixed that only saves passes."""
+    """p in closed form: as large as psum spad, filter spad and GLB allow: with all else fixed that only saves."""
     g = Geometry.of(layer)
     t, passes, kept = choice["t"], np.maximum(-choice["m"], 0), np.maximum(choice["m"], 0)
     held = _held(g, choice["m"], _glb_bits(g, designs, bits, choice, pins))

@@ -13,8 +13,8 @@ from dse.config import workload_sha256
 from dse.dataflow import load_dataflow
 from dse.layers import evaluate_design
 from dse.metrics import AREA_PARTS, CYCLE_PARTS, ENERGY_PARTS, METRICS
-from dse.provenance import pe_sha256
 from dse.points import CYCLE_COLUMNS
+from dse.provenance import pe_sha256
 from dse.report.tables import WIDTH, Table, short, to_csv, to_terminal
 from dse.space import NUMERIC_AXES, Designs
 from dse.sparsity import Sparsity
