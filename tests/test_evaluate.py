@@ -167,7 +167,8 @@ def test_more_of_a_resource_never_costs_cycles_for_the_fastest_mapping(
     layer: Layer, values: dict[str, float], axis: str, more: int
 ) -> None:
     in_range = {
-        "ifmap_spad_words": 48, "filter_spad_words": 448, "psum_spad_words": 48, "glb_kib": 2048, "glb_bytes_per_cycle": 64,
+        "ifmap_spad_words": 48, "filter_spad_words": 448, "psum_spad_words": 48,
+        "glb_kib": 2048, "glb_bytes_per_cycle": 64,
     }  # fmt: skip
     most = in_range.get(axis, 10_000)
     larger = values | {axis: min(values[axis] + more, most)}

@@ -23,7 +23,7 @@ all scale with `glb_bytes_per_cycle`, the ifmap bus being a quarter of it.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -120,8 +120,7 @@ def refine(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, p
         one_channel_pass = choice["q"] * choice["r"] >= g.C  # then no ifmap is fetched again, whatever m is
         room_bits, psum_bits, filter_bits = _glb_bits(g, designs, bits, choice, pins)
         most = np.where(one_channel_pass, 0, (room_bits - filter_bits) // psum_bits)
-        in_one_pass = _filters_per_pe(g, designs, choice["q"], 1, room_bits // (psum_bits + filter_bits), pins)
-        return _with_each(choice, "m", (in_one_pass, most), pins, lambda few, most: _filters_in_glb(g, few, most))
+        return _with_each(choice, "m", (most,), pins, lambda most: _filters_in_glb(g, most))
     sets = np.maximum(_pe_sets(g, designs.rows, designs.cols, choice["e"]) // choice["r"], 1)
     grouped = _with_each(choice, "t", (sets,), pins, lambda most: _up_to(parts(g.M), most))
     return grouped if "m" in pins else _with_whole_groups(g, grouped)
@@ -162,16 +161,12 @@ def _up_to(values: Sequence[int], most: int) -> Sequence[int]:
     return values[: max(1, bisect_right(values, most))]
 
 
-def _filters_in_glb(g: Geometry, few: int, most: int) -> list[int]:
-    """Values of m: the filters of a number of passes, or an equal part of all that is at most `most`.
-
-    Parts of less than `few` filters, which one pass holds, only take more passes.
-    """
+def _filters_in_glb(g: Geometry, most: int) -> list[int]:
+    """Values of m: the filters of a number of passes, or an equal part of all that is at most `most`."""
     if most <= 0:
         return [ONE_PASS]
     sizes = parts(g.M)
-    some = sizes[bisect_left(sizes, few) : bisect_right(sizes, most)]
-    return [ONE_PASS * passes for passes in PASSES if passes < g.M] + list(some)
+    return [ONE_PASS * passes for passes in PASSES if passes < g.M] + list(sizes[: bisect_right(sizes, most)])
 
 
 def complete(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Mapping:
