@@ -10,7 +10,6 @@ and among others; ties go to the first in the order of the choices.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,8 +24,8 @@ from dse.technology import Technology
 from dse.traffic import FEASIBLE, Mapping, OperandBits, Pins, Traffic
 from workloads.layer import Layer
 
-WORKING_SET = 1 << 18  # (design, choice) pairs priced at a time: 2 MiB per intermediate array
-FIRST_CELLS = 32
+WORKING_SET = 1 << 20  # (design, choice) pairs priced at a time, about: 8 MiB per intermediate array
+FIRST_CELLS = 4
 MOST = np.finfo(np.float64).max
 Keys = list[FloatArray]
 
@@ -82,24 +81,19 @@ def best_mapping(bench: Bench, layer: Layer, objective: str, pins: Pins) -> Mapp
     """The cheapest mapping of a layer per design; arrays of the shape of the designs."""
     cells, flow = bench.cells, bench.flow
     choices = flow.candidates(layer, mapped_together(layer, bench.designs), pins)
-    most = max(1, WORKING_SET // (_length(choices) * math.prod(cells.inner_shape)))
     found: list[Mapping] = []
     known: Mapping = {}
-    for part in _slices(cells.count, most):
+    low, step = 0, FIRST_CELLS
+    while low < cells.count:
+        part = slice(low, min(low + step, cells.count))
         designs, prices = taken(cells.designs, part), taken(bench.cell_prices, part)
-        search = Search(flow, layer, objective, pins, designs, prices, (*cells.inner_shape, part.stop - part.start))
-        winners = search.best(choices, known)
+        search = Search(flow, layer, objective, pins, designs, prices, (*cells.inner_shape, part.stop - low))
+        winners, pairs = search.best(choices, known)
         found.append(search.completed(winners))
-        known = _distinct(known, winners)
+        known = _distinct(known, winners)  # they help to search the next cells, more at a time
+        priced_per_cell = pairs * math.prod(cells.inner_shape) // (part.stop - low)
+        low, step = part.stop, max(1, min(2 * step, WORKING_SET // max(1, priced_per_cell)))
     return {name: cells.restored(np.concatenate([part[name] for part in found], axis=-1)) for name in found[0]}
-
-
-def _slices(count: int, most: int) -> Iterator[slice]:
-    """A few cells first, whose mappings help to search the next, then more and more up to `most` at a time."""
-    low, size = 0, min(FIRST_CELLS, most)
-    while low < count:
-        yield slice(low, min(low + size, count))
-        low, size = low + size, min(2 * size, most)
 
 
 def _distinct(known: Mapping, winners: Mapping) -> Mapping:
@@ -124,25 +118,25 @@ class Search:
     prices: Prices
     shape: tuple[int, ...]  # (*inner, cells)
 
-    def best(self, choices: Mapping, known: Mapping) -> Mapping:
-        """The full choices of the cheapest mapping of each design, arrays of shape (*inner, cells).
+    def best(self, choices: Mapping, known: Mapping) -> tuple[Mapping, int]:
+        """The full choices of the cheapest mapping of each design, shape (*inner, cells); the most pairs at a time.
 
         `known` are full choices that may be good: they change how fast the search is, not what it finds.
         """
         pairs = self._paired(choices)
-        keys = self._keys(choices, per_cell=True)
+        keys, most = self._keys(choices, per_cell=True), _length(pairs)
         to_beat: Keys = [np.full(self.shape, np.inf) for _ in keys]
         if known and self._is_open(choices):
             to_beat = _least_by_cell(self._keys(known, per_cell=True), self._paired(known)["cell"])
         while self._is_open(pairs):
             to_beat = _lesser(to_beat, self._descent(pairs, keys))
             pairs = self._refined(pairs, self._within(pairs, keys, to_beat))
-            keys = self._keys(pairs, per_cell=False)
+            keys, most = self._keys(pairs, per_cell=False), max(most, _length(pairs))
         least = self._repeated(_least_by_cell(keys, pairs["cell"]), pairs)
         best = np.logical_and.reduce([key == value for key, value in zip(keys, least, strict=True)])
         place = np.where(best, np.arange(_length(pairs)), _length(pairs))
         index = np.minimum.reduceat(place, _starts(pairs["cell"]), axis=-1)
-        return {name: values[index] for name, values in pairs.items() if name != "cell"}
+        return {name: values[index] for name, values in pairs.items() if name != "cell"}, most
 
     def completed(self, choices: Mapping) -> Mapping:
         """The mappings of full choices, one for each design."""
