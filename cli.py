@@ -94,7 +94,7 @@ def pareto(run: str | None, metrics: tuple[str, ...], form: str, out: Path | Non
 @click.option("--design", default="", metavar="K=V,...", help="Axes of the design; those left out have their default.")
 @click.option("--layer", "layers", multiple=True, metavar="NAME", help="Only this layer; may be repeated.")
 @click.option("--mapping", default="", metavar="K=V,...",
-              help="Mapping parameters to pin; the free search is shown beside. See `dse list dataflows`.")  # fmt: skip
+              help="Mapping parameters to pin, see `dse list dataflows`; the free search is shown, too.")  # fmt: skip
 @click.option("--objective", type=click.Choice(["latency", "energy", "edp"]), default="edp", show_default=True,
               help="What the mapper minimizes, layer by layer.")  # fmt: skip
 @click.option("--zero-gating", is_flag=True, help="A zero ifmap word stops filter read and arithmetic of the PE.")
@@ -114,7 +114,7 @@ def evaluate(
     """Evaluate one design on one network, layer by layer.
 
     `table` prints totals and the main columns of each layer, `csv` every column of each layer, `json` all of it as
-    {provenance, totals, layers}.
+    {provenance, totals, layers}. With pins, `table` and `json` (free_search) have the free search, too.
 
     \b
     Examples:
@@ -136,6 +136,8 @@ def evaluate(
     network = network.only(layers) if layers else network
     if technology.sparsity.in_use and not network.states_zeros:
         raise InputError(Problem("--zero-gating, --compression", NO_ZEROS, hint=ZEROS_HINT))
+    if zero_gating and load_dataflow(designs.dataflow).PE == "registers":
+        raise InputError(Problem("--zero-gating", f"must be left out: PEs of {designs.dataflow} have no zero gating"))
     found = report_design(designs, network, objective, pins, technology)
     click.echo(found.render(form).rstrip("\n"))
 

@@ -119,6 +119,6 @@ _ROWS = (
     Metric("edp", "edp_mj_ms", "mJ ms", "Energy-delay product", False,
            "energy per inference x latency / batch", lambda t: t.energy_mj * t.latency_ms / t.batch),
     Metric("utilization", "utilization", "", "PE utilization", True,
-           "MACs / (cycles x PEs)", lambda t: t.macs / (t.total_cycles * t.pes)),
+           "MACs / (cycles x PEs)", lambda t: t.macs / t.total_cycles / t.pes),
 )  # fmt: skip
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ROWS}

@@ -57,24 +57,29 @@ class Prices:
 
     def dram_bits(self, traffic: Traffic) -> Number:
         """Bits between DRAM and the chip, feature maps as they are coded."""
-        activation, ratio = self.bits.activation, self.sparsity.dram_ratio
-        ifmap = traffic.dram_ifmap * ratio(traffic.ifmap_zeros, activation)
-        ofmap = traffic.dram_ofmap * ratio(traffic.ofmap_zeros, activation)
-        return (ifmap + ofmap) * activation + traffic.dram_filter * self.bits.weight
+        activation, weight, _ = self._widths()
+        ratio = self.sparsity.dram_ratio
+        ifmap = traffic.dram_ifmap * ratio(traffic.ifmap_zeros, self.bits.activation)
+        ofmap = traffic.dram_ofmap * ratio(traffic.ofmap_zeros, self.bits.activation)
+        return (ifmap + ofmap) * activation + traffic.dram_filter * weight
 
     def glb_bits(self, traffic: Traffic) -> tuple[Number, Number]:
-        """Bits read from and written to the GLB."""
-        b, t = self.bits, traffic
-        read = t.glb_ifmap_reads * b.activation + t.glb_filter_reads * b.weight + t.glb_psum_reads * b.psum
-        written = t.glb_ifmap_writes * b.activation + t.glb_filter_writes * b.weight + t.glb_psum_writes * b.psum
+        """Bits read from and written to the GLB, as floats: words of the largest layers times bits leave int64."""
+        t, activation, weight, psum = traffic, *self._widths()
+        read = t.glb_ifmap_reads * activation + t.glb_filter_reads * weight + t.glb_psum_reads * psum
+        written = t.glb_ifmap_writes * activation + t.glb_filter_writes * weight + t.glb_psum_writes * psum
         return read, written
+
+    def _widths(self) -> tuple[float, float, float]:
+        """Bits of activations, weights and psums."""
+        return float(self.bits.activation), float(self.bits.weight), float(self.bits.psum)
 
     def access_pj(self, traffic: Traffic) -> dict[str, Number]:
         """Energy of what is done, whatever time it takes: MACs and accesses times the energy of each, by part."""
-        b, t = self.bits, traffic
+        t, activation, weight, psum = traffic, *self._widths()
         glb_read, glb_written = self.glb_bits(traffic)
         switching = self.sparsity.switching_share(traffic.ifmap_zeros)
-        hop_bits = t.inter_pe_ifmap * b.activation + t.inter_pe_filter * b.weight + t.inter_pe_psum * b.psum
+        hop_bits = t.inter_pe_ifmap * activation + t.inter_pe_filter * weight + t.inter_pe_psum * psum
         return {
             "mac": t.macs * switching * self.mac_pj,
             "spad": t.spad_ifmap_reads * self.spad_ifmap_read_pj

@@ -26,7 +26,7 @@ from workloads.layer import Layer
 
 WORKING_SET = 1 << 20  # (design, choice) pairs priced at a time, about: 8 MiB per intermediate array
 FIRST_CELLS = 4
-MOST = np.finfo(np.float64).max
+MOST = np.finfo(np.float64).max  # a limit that everything keeps but what does not fit
 Keys = list[FloatArray]
 
 

@@ -114,10 +114,6 @@ class Designs:
         """Whether an axis applies to these designs."""
         return bool(getattr(self, name).dtype != np.object_)
 
-    def with_trailing_axis(self) -> Designs:
-        """The same designs with room for one more axis of alternatives behind those of `shape`."""
-        return replace(self, **{axis.name: getattr(self, axis.name)[..., None] for axis in NUMERIC_AXES})
-
     def column(self, name: str) -> NDArray[Any]:
         """One axis broadcast to `shape` and flattened."""
         return np.broadcast_to(getattr(self, name), self.shape).ravel()

@@ -175,10 +175,11 @@ class Workload:
         known = [layer.name for layer in self.layers]
         unknown = [name for name in names if name not in known]
         if unknown:
-            rule = f"must be layers of {self.name}"
-            raise InputError([Problem("layer", rule, name, did_you_mean(name, known)) for name in unknown])
+            rule = f"must be a layer of {self.name}"
+            raise InputError([Problem("--layer", rule, name, did_you_mean(name, known)) for name in unknown])
         layers = tuple(layer for layer in self.layers if layer.name in names)
-        return replace(self, layers=layers, published_macs=None, published_gap=0, published_gap_reason="")
+        name = f"{self.name} ({', '.join(layer.name for layer in layers)})"
+        return replace(self, name=name, layers=layers, published_macs=None, published_gap=0, published_gap_reason="")
 
     def unique_layers(self) -> tuple[Layer, ...]:
         """Layers of equal shape merged: counts added, name and place of the first kept."""

@@ -195,7 +195,11 @@ def _counts(total: int) -> list[int]:
 def _check(pins: Pins) -> None:
     """Raises InputError for a choice that there is not."""
     rules = {"keep": "must be 1 (ifmaps) or 2 (filters)", "fill": "must be 1 (the PEs in use) or 2 (the whole array)"}
-    problems = [Problem(name, rule, pins[name]) for name, rule in rules.items() if pins.get(name, 1) not in (1, 2)]
+    problems = [
+        Problem(f"--mapping: {name}", rule, pins[name])
+        for name, rule in rules.items()
+        if pins.get(name, 1) not in (1, 2)
+    ]
     if problems:
         raise InputError(problems)
 

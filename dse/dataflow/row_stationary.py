@@ -13,9 +13,13 @@ n ifmaps, strip of e rows, m filters, q*r channels, p*t filters. Convolution gro
 one after another.
 
 Overlap. Within a pass the GLB feeds the PEs while they compute, so only the excess of the busiest bus over the compute
-cycles stalls. Exposed at each pass: loading its filters, the first window of its ifmap rows, the last psum column on
-its way out, and the pipeline (JSSC 2017, section VI-B: ramp-up at the start of each pass); these words are not counted
-among those that the array is fed while it computes. DRAM transfers are double buffered behind all of it.
+cycles stalls. Exposed at each pass: loading its filters, while the last psum column of the pass before leaves, then
+the first window of its ifmap rows, and the pipeline (JSSC 2017, section VI-B: ramp-up at the start of each pass); these
+words are not counted among those that the array is fed while it computes. DRAM transfers are double buffered behind
+all of it.
+
+Choices (`candidates`, `refine`) hold `share`, the parts of the batch of which n is one, and m as a number of filters,
+or of passes where it is below 0.
 
 Buses (JSSC 2017, section IV-C, at the chip's 8 bytes per cycle): filters 64 b, psums 64 b in and 64 b out, ifmaps 16 b;
 all scale with `glb_bytes_per_cycle`, the ifmap bus being a quarter of it.
@@ -25,19 +29,18 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import replace
 
 import numpy as np
 
 from dse.dataflow import PEKind
-from dse.dataflow._tiles import Parts, Window
+from dse.dataflow._passes import MAPPING, Geometry, Passes, pe_sets
 from dse.space import Designs, IntArray
 from dse.traffic import Count, Mapping, OperandBits, Pins, Traffic, ceil_div, first_of, parts
 from workloads.layer import Layer
 
 PE: PEKind = "spads"
-PARAMETERS = ("m", "n", "e", "p", "q", "r", "t")
+PARAMETERS = MAPPING
 OPEN = ("q", "m", "t")
 REASONS = (
     "",
@@ -53,47 +56,6 @@ PASSES = (1, 2)  # numbers of passes whose filters are tried as m
 ONE_PASS = -1  # m: -j stands for the filters of j passes
 
 
-@dataclass(frozen=True)
-class Geometry:
-    """One convolution group of a layer, with the parts of the padded ifmap that its windows touch."""
-
-    groups: int
-    M: int
-    C: int
-    R: int
-    S: int
-    E: int
-    F: int
-    kernel_rows: int  # rows that one filter spans, dilation included
-    row_step: int  # ifmap rows that one more ofmap row needs
-    padded_cols: int  # padded ifmap columns that are touched
-    rows_once: int  # ifmap rows of one strip of the whole height; padding, here and below, is not in DRAM
-    edges: tuple[tuple[int, int], ...]  # ofmap rows, and rows of padding among those that a strip from there on rereads
-    dram_cols: int  # ifmap columns that are touched
-
-    @classmethod
-    @cache
-    def of(cls, layer: Layer) -> Geometry:
-        kernel_rows, kernel_cols = ((kernel - 1) * layer.dilation + 1 for kernel in (layer.R, layer.S))
-        vertical = Window(layer.E, layer.stride, kernel_rows, layer.padding, layer.H)
-        horizontal = Window(layer.F, layer.stride, kernel_cols, layer.padding, layer.W)
-        return cls(
-            layer.groups, layer.M // layer.groups, layer.C // layer.groups, layer.R, layer.S, layer.E, layer.F,
-            kernel_rows, min(layer.stride, kernel_rows), int(horizontal.touched(layer.F)),
-            int(vertical.lines(Parts.of(layer.E, 1))), vertical.edges,
-            int(horizontal.lines(Parts.of(layer.F, 1))),
-        )  # fmt: skip
-
-    def strip_rows(self, e: Count) -> Count:
-        """Padded ifmap rows that a strip of e ofmap rows reads."""
-        return (e - 1) * self.row_step + self.kernel_rows
-
-    def dram_rows(self, e: Count, strips: Count) -> Count:
-        """Ifmap rows that all strips read from DRAM: neighbours share some, fewer where they reach into the padding."""
-        shared = (strips - 1) * (self.kernel_rows - self.row_step)
-        return self.rows_once + shared - sum(np.where(row % e == 0, padding, 0) for row, padding in self.edges)
-
-
 def candidates(layer: Layer, designs: Designs, pins: Pins) -> Mapping:
     """Choices of e, r and of the equal parts of the batch that n is; the smallest mapping first.
 
@@ -101,11 +63,12 @@ def candidates(layer: Layer, designs: Designs, pins: Pins) -> Mapping:
     mappings, and `complete` gives each at least the p it had: a larger design never maps worse.
     """
     g = Geometry.of(layer)
-    rows, cols, batch = (int(np.max(axis)) for axis in (designs.rows, designs.cols, designs.batch))
+    rows, cols = int(np.max(designs.rows)), int(np.max(designs.cols))
     strips, groups = ([pins[name]] if name in pins else parts(total) for name, total in (("e", g.E), ("r", g.C)))
-    shares = sorted({ceil_div(batch, n) for n in parts(batch)}, reverse=True)
+    batches = [] if "n" in pins else np.unique(designs.batch).tolist()
+    shares = sorted({1, *(ceil_div(batch, n) for batch in batches for n in parts(batch))}, reverse=True)
     e, r, share = (axis.ravel() for axis in np.meshgrid(strips, groups, shares, indexing="ij"))
-    fits = r <= np.asarray(_pe_sets(g, rows, cols, e))
+    fits = r <= np.asarray(pe_sets(g, rows, cols, e))
     fits[0] = True
     return {"share": share[fits], "e": e[fits], "r": r[fits]}
 
@@ -120,8 +83,9 @@ def refine(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, p
         one_channel_pass = choice["q"] * choice["r"] >= g.C  # then no ifmap is fetched again, whatever m is
         room_bits, psum_bits, filter_bits = _glb_bits(g, designs, bits, choice, pins)
         most = np.where(one_channel_pass, 0, (room_bits - filter_bits) // psum_bits)
-        return _with_each(choice, "m", (most,), pins, lambda most: _filters_in_glb(g, most))
-    sets = np.maximum(_pe_sets(g, designs.rows, designs.cols, choice["e"]) // choice["r"], 1)
+        pinned = {"m": min(pins["m"], g.M)} if "m" in pins else {}
+        return _with_each(choice, "m", (most,), pinned, lambda most: _filters_in_glb(g, most))
+    sets = np.maximum(pe_sets(g, designs.rows, designs.cols, choice["e"]) // choice["r"], 1)
     grouped = _with_each(choice, "t", (sets,), pins, lambda most: _up_to(parts(g.M), most))
     return grouped if "m" in pins else _with_whole_groups(g, grouped)
 
@@ -194,12 +158,13 @@ def bound(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pi
     Open parameters each take the largest value they could have if the others were as small as can be.
     """
     g = Geometry.of(layer)
-    m = choice.get("m", np.asarray(pins.get("m", 0)))  # 0: open
-    smallest = {name: np.asarray(pins.get(name, 1)) for name in "pqt"} | choice | {"m": np.clip(np.abs(m), 1, g.M)}
+    m = choice.get("m", np.asarray(min(pins.get("m", 0), g.M)))  # 0: open
+    smallest = {"p": np.asarray(1)} | {name: np.asarray(pins.get(name, 1)) for name in "qt"} | choice
+    smallest |= {"m": np.clip(np.abs(m), 1, g.M)}
     glb_bits = _glb_bits(g, designs, bits, smallest, pins)
     held = np.clip(_held(g, np.where(m == 0, ONE_PASS, m), glb_bits), 1, g.M)
     n, t_least = _ifmaps(designs, choice, pins), smallest["t"]
-    sets = _pe_sets(g, designs.rows, designs.cols, choice["e"])
+    sets = pe_sets(g, designs.rows, designs.cols, choice["e"])
     t = t_least if "t" in pins else np.clip(np.minimum(sets // choice["r"], held), 1, g.M)
     p = _filters_per_pe(g, designs, smallest["q"], t_least, held, pins)
     most_channels = _most_channels_per_pe(g, designs, bits, choice, pins)
@@ -251,13 +216,6 @@ def _filters_per_pe(g: Geometry, designs: Designs, q: Count, t: Count, held: Cou
     return np.clip(np.minimum(fit, np.where(held >= g.M, g.M, held // t)), 1, ceil_div(g.M, t))
 
 
-def _pe_sets(g: Geometry, rows: Count, cols: Count, e: Count) -> Count:
-    """R x e PE sets that fit the array; a set wider than the array is cut into segments stacked in bands."""
-    bands = rows // g.R
-    segments = ceil_div(e, cols)
-    return np.where(segments <= 1, bands * (cols // e), bands // segments)
-
-
 def _reason(g: Geometry, designs: Designs, bits: OperandBits, mapping: Mapping) -> Count:
     """Index into REASONS of the first limit that the mapping breaks, 0 if none."""
     m, n, e, p, q, r, t = (mapping[name] for name in PARAMETERS)
@@ -268,63 +226,11 @@ def _reason(g: Geometry, designs: Designs, bits: OperandBits, mapping: Mapping) 
         (designs.rows < g.R, 1),
         (designs.ifmap_spad_words < g.S, 2),
         (designs.filter_spad_words < g.S, 3),
-        (r * t > _pe_sets(g, designs.rows, designs.cols, e), 4),
+        (r * t > pe_sets(g, designs.rows, designs.cols, e), 4),
         ((q * g.S > designs.ifmap_spad_words) | (p * q * g.S > designs.filter_spad_words), 5),
         (p > designs.psum_spad_words, 5),
         (ifmap_bits + psum_bits + filter_bits > designs.glb_kib * 8192, 6),
     )
-
-
-@dataclass(frozen=True)
-class Passes:
-    """How often things happen in one convolution group, and sums over its passes of what a pass uses."""
-
-    filter_passes: Count  # per strip and channel pass
-    channel_passes: Count
-    ifmap_passes: Count  # ceil(N / n)
-    strips: Count
-    m_groups: Count
-    filters_per_pe: Count  # sum of p over the filter passes
-    channels_per_pe: Count  # sum of q over the channel passes
-    filter_sets: Count  # sum of the filter groups in use over the filter passes
-    channel_sets: Count  # sum of the channel groups in use over the channel passes
-
-    @classmethod
-    def of(cls, g: Geometry, batch: IntArray, mapping: Mapping) -> Passes:
-        m, n, e, p, q, r, t = (mapping[name] for name in PARAMETERS)
-        m = np.minimum(m, g.M)
-        whole, rest = g.M // m, g.M % m
-        filter_passes = whole * ceil_div(m, p * t) + ceil_div(rest, p * t)
-        channel_passes = ceil_div(g.C, q * r)
-        ifmap_passes, strips = ceil_div(batch, n), ceil_div(g.E, e)
-        return cls(
-            filter_passes=filter_passes,
-            channel_passes=channel_passes,
-            ifmap_passes=ifmap_passes,
-            strips=strips,
-            m_groups=ceil_div(g.M, m),
-            filters_per_pe=whole * _per_pe(m, p, t) + _per_pe(rest, p, t),
-            channels_per_pe=_per_pe(g.C, q, r),
-            filter_sets=whole * _sets(m, p, t) + _sets(rest, p, t),
-            channel_sets=_sets(g.C, q, r),
-        )
-
-    @property
-    def filter_loads(self) -> Count:
-        """Times that the filters of the group are loaded: once if they are those of one pass and stay in the PEs."""
-        return np.where(self.filter_passes * self.channel_passes == 1, 1, self.ifmap_passes * self.strips)
-
-
-def _per_pe(total: Count, each: Count, sets: Count) -> Count:
-    """Sum over passes of `each * sets` items of what the busiest PE gets; the last pass is spread evenly."""
-    whole = total // (each * sets)
-    return whole * each + ceil_div(total - whole * each * sets, sets)
-
-
-def _sets(total: Count, each: Count, sets: Count) -> Count:
-    """Sum over passes of the sets in use."""
-    whole = total // (each * sets)
-    return whole * sets + np.minimum(total - whole * each * sets, sets)
 
 
 def traffic(layer: Layer, designs: Designs, bits: OperandBits, mapping: Mapping) -> Traffic:

@@ -54,7 +54,8 @@ class DesignReport:
     def csv(self) -> str:
         """The layers, every column."""
         source = ("dse", "workload_sha256", "pe_model_sha256", "objective")
-        provenance = " ".join([*(f"{key} {self.provenance[key]}" for key in source), *self._switched_on()])
+        pins = [f"{name}={value}" for name, value in self.provenance["mapping"].items()]
+        provenance = " ".join([*(f"{key} {self.provenance[key]}" for key in source), *pins, *self._switched_on()])
         return to_csv(Table.of("layers", "", self.layers), provenance)
 
     def table(self) -> str:

@@ -57,11 +57,6 @@ def chip_layers() -> tuple[ChipLayer, ...]:
     )
 
 
-def chip_totals() -> Row:
-    """The measured totals as printed."""
-    return next(row for row in read_reference("eyeriss_alexnet") if row["layer"] == "Total")
-
-
 def chip_design(**changes: float) -> Designs:
     """The chip at its batch of 4, or with other values of some axes."""
     values: MappingType[str, float] = {row["name"]: float(row["value"]) for row in read_reference("eyeriss_hardware")}

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dse.dataflow.row_stationary import Geometry
+from dse.dataflow._passes import Geometry
 from dse.search import Bench, layer_traffic, mapped_together, objective_value
 from dse.space import Designs, IntArray
 from dse.technology import OBJECTIVES

@@ -16,12 +16,13 @@ from dse.errors import InputError
 from dse.search import Bench, best_mapping, layer_traffic, mapped_together, objective_value, of_layer
 from dse.space import Designs, FloatArray
 from dse.technology import OBJECTIVES, Technology
-from dse.traffic import FEASIBLE, Mapping, Traffic
+from dse.traffic import FEASIBLE, Mapping, Pins, Traffic
 from pe_library.model import list_pe_types
 from tests.dataflow.brute_force import best_costs, count_mappings
 from workloads.layer import Layer
 
 MESH_AXES = ("rows", "cols", "ifmap_spad_words", "filter_spad_words", "glb_kib", "glb_bytes_per_cycle", "dram_gb_s")
+NO_PINS: Pins = {}
 MOST_MAPPINGS = 10_000_000  # that one brute-force search prices
 Values = dict[str, Any]
 
@@ -65,27 +66,27 @@ def bench_of(rng: np.random.Generator, values: Values, dataflow: str = "row_stat
     return Bench.of(Designs.of(str(rng.choice(list_pe_types())), dataflow, values), Technology())
 
 
-def refined(bench: Bench, layer: Layer, choice: Mapping) -> Mapping:
+def refined(bench: Bench, layer: Layer, choice: Mapping, pins: Pins = NO_PINS) -> Mapping:
     """All refinements of choices on a scalar design."""
     designs = mapped_together(layer, bench.designs)
-    return bench.flow.refine(layer, designs, bench.costs.prices.bits, choice, {})
+    return bench.flow.refine(layer, designs, bench.costs.prices.bits, choice, pins)
 
 
 def is_open(flow: Dataflow, choice: Mapping) -> bool:
     return any(name not in choice for name in flow.OPEN)
 
 
-def levels(bench: Bench, layer: Layer) -> list[Mapping]:
+def levels(bench: Bench, layer: Layer, pins: Pins = NO_PINS) -> list[Mapping]:
     """The tree of choices of a scalar design, from coarse ones to full ones."""
-    found = [bench.flow.candidates(layer, mapped_together(layer, bench.designs), {})]
+    found = [bench.flow.candidates(layer, mapped_together(layer, bench.designs), pins)]
     while is_open(bench.flow, found[-1]):
-        found.append(refined(bench, layer, found[-1]))
+        found.append(refined(bench, layer, found[-1], pins))
     return found
 
 
-def completed(bench: Bench, layer: Layer, full: Mapping) -> Mapping:
+def completed(bench: Bench, layer: Layer, full: Mapping, pins: Pins = NO_PINS) -> Mapping:
     designs = mapped_together(layer, bench.designs)
-    return bench.flow.complete(layer, designs, bench.costs.prices.bits, full, {})
+    return bench.flow.complete(layer, designs, bench.costs.prices.bits, full, pins)
 
 
 def price(bench: Bench, objective: str, traffic: Traffic, shape: tuple[int, ...]) -> FloatArray:
@@ -153,6 +154,48 @@ def test_a_mesh_of_designs_is_mapped_as_each_design_alone(dataflow: str, objecti
             cost, mapping = cheapest(alone, layer, objective)
             if np.isfinite(cost):
                 assert {n: int(np.broadcast_to(v, mesh_shape(axes))[place]) for n, v in mesh.items()} == mapping
+
+
+def random_pins(rng: np.random.Generator, names: tuple[str, ...]) -> dict[str, int]:
+    """Some parameters pinned, often beyond what the layer has."""
+    most = {"keep": 2, "fill": 2, "p": 40, "m": 40}
+    return {name: int(rng.integers(1, most.get(name, 6) + 1)) for name in names if rng.random() < 0.35}
+
+
+@pytest.mark.parametrize("dataflow", DATAFLOWS)
+def test_what_is_left_open_beside_pins_is_searched_as_well_as_without(dataflow: str) -> None:
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        layer, bench, objective = small_layer(rng), bench_of(rng, values_of(rng), dataflow), str(rng.choice(OBJECTIVES))
+        pins = random_pins(rng, bench.flow.PARAMETERS)
+        found = best_mapping(bench, layer, objective, pins)
+        every = completed(bench, layer, levels(bench, layer, pins)[-1], pins)
+        bits = bench.costs.prices.bits
+        costs = [
+            price(bench, objective, layer_traffic(bench.flow, layer, bench.designs, bits, mapping), shape)
+            for mapping, shape in ((found, ()), (every, np.broadcast_shapes(*(v.shape for v in every.values()))))
+        ]
+        assert costs[0] == costs[1].min(), (layer, pins)
+
+
+@pytest.mark.parametrize("dataflow", DATAFLOWS)
+def test_a_batch_is_mapped_the_same_beside_other_batches(dataflow: str) -> None:
+    batches = np.asarray([60, 64, 49, 7])
+    layer = Layer("layer", "conv", 16, 4, 4, 24, 3, 3, padding=1)
+    rng = np.random.default_rng(0)
+    values = {"rows": 8, "cols": 6, "glb_kib": 36, "dram_gb_s": 1.0, "clock_mhz": 100.0}
+    together = bench_of(rng, values | {"batch": batches}, dataflow)
+    for objective in OBJECTIVES:
+        mapping = best_mapping(together, layer, objective, {})
+        traffic = layer_traffic(together.flow, layer, together.designs, together.costs.prices.bits, mapping)
+        costs = price(together, objective, traffic, batches.shape)
+        for index, batch in enumerate(batches.tolist()):
+            designs = Designs.of(together.designs.pe_type, dataflow, values | {"batch": batch})
+            alone = Bench.of(designs, Technology())
+            own = layer_traffic(
+                alone.flow, layer, alone.designs, alone.costs.prices.bits, best_mapping(alone, layer, objective, {})
+            )
+            assert price(alone, objective, own, ()) == costs[index]
 
 
 def mesh_shape(axes: list[Any]) -> tuple[int, ...]:
