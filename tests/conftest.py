@@ -6,6 +6,6 @@ import os
 
 from hypothesis import settings
 
+settings.register_profile("desk", deadline=None)
 settings.register_profile("ci", derandomize=True, deadline=None)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+settings.load_profile("ci" if os.environ.get("CI") else "desk")

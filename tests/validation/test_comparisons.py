@@ -129,9 +129,9 @@ def test_spads_take_four_accesses_per_mac_and_up_to_10_percent_for_filling_them(
         assert 0 < figure.error_percent < 10, name
 
 
-def test_dram_energy_is_that_listed_or_up_to_15_percent_less() -> None:
+def test_dram_energy_of_the_best_mapping_is_that_listed_or_up_to_a_quarter_less() -> None:
     for name, figure in figures("energy", "DRAM").items():
-        assert -15 < figure.error_percent < 0.2, name
+        assert -25 < figure.error_percent < 0.2, name
 
 
 # SCALE-Sim.
