@@ -335,8 +335,8 @@ def test_more_columns_memory_or_bandwidth_never_cost_edp_at_the_same_prices(data
 @pytest.mark.slow
 @pytest.mark.parametrize("dataflow", DATAFLOWS.values())
 def test_more_of_a_resource_never_costs_over_thousands_of_pairs(dataflow: str) -> None:
-    counts = [assert_more_never_costs_cycles(dataflow, seed, pairs=300) for seed in range(1000, 1060)]
-    for seed in range(1000, 1030):
+    counts = [assert_more_never_costs_cycles(dataflow, seed, pairs=300) for seed in range(1000, 1006)]
+    for seed in range(1000, 1003):
         assert_more_never_costs_edp(dataflow, seed, pairs=300)
     runs, more_dram = map(sum, zip(*counts, strict=True))
     print(f"{dataflow}: faster with more DRAM traffic in {more_dram} of {runs} pairs, {100 * more_dram / runs:.2f} %")
