@@ -26,9 +26,8 @@ Struct = TypeVar("Struct", bound="DataclassInstance")
 
 @dataclass(frozen=True)
 class Cells:
-    """`designs` of any shape as cells: each of their dimensions is one of cells (`outer`) or lies inside a cell."""
+    """How arrays of the shape of some designs become cells: each dimension is one of cells or lies inside a cell."""
 
-    designs: Designs
     shape: tuple[int, ...]
     outer: tuple[int, ...]
     inner: tuple[int, ...]
@@ -36,13 +35,16 @@ class Cells:
     @classmethod
     def of(cls, designs: Designs) -> Cells:
         shape = designs.shape
-        arrays = {axis.name: _aligned(getattr(designs, axis.name), len(shape)) for axis in NUMERIC_AXES}
-        varied = [array.shape for name, array in arrays.items() if name not in INNER_AXES]
-        outer = tuple(dim for dim in range(len(shape)) if any(sizes[dim] > 1 for sizes in varied if sizes))
-        inner = tuple(dim for dim in range(len(shape)) if dim not in outer)
-        cells = cls(designs, shape, outer, inner)
-        flat: dict[str, Any] = {name: cells._flat(array) for name, array in arrays.items()}
-        return replace(cells, designs=replace(designs, **flat))
+        arrays = (
+            _aligned(getattr(designs, axis.name), len(shape)) for axis in NUMERIC_AXES if axis.name not in INNER_AXES
+        )
+        varied = [array.shape for array in arrays if array.ndim]
+        outer = tuple(dim for dim in range(len(shape)) if any(sizes[dim] > 1 for sizes in varied))
+        return cls(shape, outer, tuple(dim for dim in range(len(shape)) if dim not in outer))
+
+    def flat(self, value: Struct) -> Struct:
+        """A dataclass of arrays that broadcast to the designs, with arrays of shape (*inner, cells)."""
+        return _mapped(value, lambda array: self._flat(_aligned(array, len(self.shape))))
 
     @property
     def count(self) -> int:

@@ -47,14 +47,15 @@ class Bench:
     designs: Designs
     costs: Costs
     cells: Cells
+    cell_designs: Designs
     cell_prices: Prices
 
     @classmethod
     def of(cls, designs: Designs, technology: Technology) -> Bench:
         flow = load_dataflow(designs.dataflow)
         designs = designs if flow.PE == "spads" else designs.without_spads()
-        cells = Cells.of(designs)
-        return cls(flow, designs, costs(designs, technology), cells, costs(cells.designs, technology).prices)
+        cells, hardware = Cells.of(designs), costs(designs, technology)
+        return cls(flow, designs, hardware, cells, cells.flat(designs), cells.flat(hardware.prices))
 
 
 def layer_traffic(flow: Dataflow, layer: Layer, designs: Designs, bits: OperandBits, mapping: Mapping) -> Traffic:
@@ -86,7 +87,7 @@ def best_mapping(bench: Bench, layer: Layer, objective: str, pins: Pins) -> Mapp
     low, step = 0, FIRST_CELLS
     while low < cells.count:
         part = slice(low, min(low + step, cells.count))
-        designs, prices = taken(cells.designs, part), taken(bench.cell_prices, part)
+        designs, prices = taken(bench.cell_designs, part), taken(bench.cell_prices, part)
         search = Search(flow, layer, objective, pins, designs, prices, (*cells.inner_shape, part.stop - low))
         winners, pairs = search.best(choices, known)
         found.append(search.completed(winners))
@@ -127,7 +128,7 @@ class Search:
         keys, most = self._keys(choices, per_cell=True), _length(pairs)
         to_beat: Keys = [np.full(self.shape, np.inf) for _ in keys]
         if known and self._is_open(choices):
-            to_beat = _least_by_cell(self._keys(known, per_cell=True), self._paired(known)["cell"])
+            to_beat = _least_by_cell(self._keys(known, per_cell=True), self._every_cell(known))
         while self._is_open(pairs):
             to_beat = _lesser(to_beat, self._descent(pairs, keys))
             pairs = self._refined(pairs, self._within(pairs, keys, to_beat))
@@ -146,9 +147,12 @@ class Search:
 
     def _paired(self, choices: Mapping) -> Mapping:
         """Every choice for every cell."""
-        cells, count = self.shape[-1], _length(choices)
-        tiled = {name: np.tile(values, cells) for name, values in choices.items()}
-        return {"cell": np.repeat(np.arange(cells), count)} | tiled
+        tiled = {name: np.tile(values, self.shape[-1]) for name, values in choices.items()}
+        return {"cell": self._every_cell(choices)} | tiled
+
+    def _every_cell(self, choices: Mapping) -> IntArray:
+        """The number of each cell, once for every choice."""
+        return np.repeat(np.arange(self.shape[-1]), _length(choices))
 
     def _descent(self, pairs: Mapping, keys: Keys) -> Keys:
         """Keys of a full mapping per design, found by following the least bounds of each cell."""

@@ -77,11 +77,11 @@ def refine(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, p
     """Each choice with all values of the next of the OPEN parameters that may fit its design."""
     g = Geometry.of(layer)
     if "q" not in choice:
-        most = _most_channels_per_pe(g, designs, bits, choice, pins)
+        most = _most_channels_per_pe(g, designs, bits, _ifmaps(designs, choice, pins), choice)
         return _with_each(choice, "q", (choice["r"], most), pins, lambda r, most: _up_to(parts(ceil_div(g.C, r)), most))
     if "m" not in choice:
         one_channel_pass = choice["q"] * choice["r"] >= g.C  # then no ifmap is fetched again, whatever m is
-        room_bits, psum_bits, filter_bits = _glb_bits(g, designs, bits, choice, pins)
+        room_bits, psum_bits, filter_bits = _glb_bits(g, designs, bits, _ifmaps(designs, choice, pins), choice)
         most = np.where(one_channel_pass, 0, (room_bits - filter_bits) // psum_bits)
         pinned = {"m": min(pins["m"], g.M)} if "m" in pins else {}
         return _with_each(choice, "m", (most,), pinned, lambda most: _filters_in_glb(g, most))
@@ -136,12 +136,13 @@ def _filters_in_glb(g: Geometry, most: int) -> list[int]:
 def complete(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Mapping:
     """p in closed form: as large as psum spad, filter spad and GLB allow: with all else fixed that only saves."""
     g = Geometry.of(layer)
-    t, passes, kept = choice["t"], np.maximum(-choice["m"], 0), np.maximum(choice["m"], 0)
-    held = _held(g, choice["m"], _glb_bits(g, designs, bits, choice, pins))
+    n, t = _ifmaps(designs, choice, pins), choice["t"]
+    passes, kept = np.maximum(-choice["m"], 0), np.maximum(choice["m"], 0)
+    held = _held(g, choice["m"], _glb_bits(g, designs, bits, n, choice))
     p = _filters_per_pe(g, designs, choice["q"], t, held, pins)
     p = np.where(passes > 0, p, np.minimum(p, ceil_div(kept, t)))
     m = np.where(passes > 0, np.minimum(passes * p * t, g.M), kept)
-    return {"m": m, "n": _ifmaps(designs, choice, pins), "p": p} | {name: choice[name] for name in "eqrt"}
+    return {"m": m, "n": n, "p": p} | {name: choice[name] for name in "eqrt"}
 
 
 def _held(g: Geometry, m: Count, glb_bits: tuple[Count, Count, Count]) -> Count:
@@ -161,13 +162,13 @@ def bound(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pi
     m = choice.get("m", np.asarray(min(pins.get("m", 0), g.M)))  # 0: open
     smallest = {"p": np.asarray(1)} | {name: np.asarray(pins.get(name, 1)) for name in "qt"} | choice
     smallest |= {"m": np.clip(np.abs(m), 1, g.M)}
-    glb_bits = _glb_bits(g, designs, bits, smallest, pins)
-    held = np.clip(_held(g, np.where(m == 0, ONE_PASS, m), glb_bits), 1, g.M)
     n, t_least = _ifmaps(designs, choice, pins), smallest["t"]
+    glb_bits = _glb_bits(g, designs, bits, n, smallest)
+    held = np.clip(_held(g, np.where(m == 0, ONE_PASS, m), glb_bits), 1, g.M)
     sets = pe_sets(g, designs.rows, designs.cols, choice["e"])
     t = t_least if "t" in pins else np.clip(np.minimum(sets // choice["r"], held), 1, g.M)
     p = _filters_per_pe(g, designs, smallest["q"], t_least, held, pins)
-    most_channels = _most_channels_per_pe(g, designs, bits, choice, pins)
+    most_channels = _most_channels_per_pe(g, designs, bits, n, choice)
     q = choice["q"] if "q" in choice else np.clip(most_channels, smallest["q"], ceil_div(g.C, choice["r"]))
     largest = {name: choice[name] for name in "er"} | {"m": np.asarray(g.M), "n": n, "p": p, "q": q, "t": t}
     passes = Passes.of(g, designs.batch, largest)
@@ -191,18 +192,18 @@ def _ifmaps(designs: Designs, choice: Mapping, pins: Pins) -> Count:
 
 
 def _glb_bits(
-    g: Geometry, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins
+    g: Geometry, designs: Designs, bits: OperandBits, n: Count, choice: Mapping
 ) -> tuple[Count, Count, Count]:
     """Of the GLB, bits that the ifmaps of a pass leave; bits of the psums and of the weights of one filter."""
-    n, e, channels = _ifmaps(designs, choice, pins), choice["e"], choice["q"] * choice["r"]
+    e, channels = choice["e"], choice["q"] * choice["r"]
     ifmap_bits = n * channels * g.strip_rows(e) * g.padded_cols * bits.activation
     return designs.glb_kib * 8192 - ifmap_bits, n * e * g.F * bits.psum, channels * g.R * g.S * bits.weight
 
 
-def _most_channels_per_pe(g: Geometry, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Count:
+def _most_channels_per_pe(g: Geometry, designs: Designs, bits: OperandBits, n: Count, choice: Mapping) -> Count:
     """The largest q for the spads and for a GLB that holds one filter and its psums."""
     one = choice | {"q": np.asarray(1)}
-    room_bits, psum_bits, filter_bits = _glb_bits(g, designs, bits, one, pins)
+    room_bits, psum_bits, filter_bits = _glb_bits(g, designs, bits, n, one)
     channel_bits = designs.glb_kib * 8192 - room_bits + filter_bits
     in_spads = np.minimum(designs.ifmap_spad_words, designs.filter_spad_words) // g.S
     return np.minimum(in_spads, (designs.glb_kib * 8192 - psum_bits) // channel_bits)
@@ -219,9 +220,7 @@ def _filters_per_pe(g: Geometry, designs: Designs, q: Count, t: Count, held: Cou
 def _reason(g: Geometry, designs: Designs, bits: OperandBits, mapping: Mapping) -> Count:
     """Index into REASONS of the first limit that the mapping breaks, 0 if none."""
     m, n, e, p, q, r, t = (mapping[name] for name in PARAMETERS)
-    ifmap_bits = n * q * r * g.strip_rows(e) * g.padded_cols * bits.activation
-    psum_bits = n * m * e * g.F * bits.psum
-    filter_bits = np.minimum(p * t, g.M) * q * r * g.R * g.S * bits.weight
+    room_bits, psum_bits, filter_bits = _glb_bits(g, designs, bits, n, mapping)
     return first_of(
         (designs.rows < g.R, 1),
         (designs.ifmap_spad_words < g.S, 2),
@@ -229,7 +228,7 @@ def _reason(g: Geometry, designs: Designs, bits: OperandBits, mapping: Mapping) 
         (r * t > pe_sets(g, designs.rows, designs.cols, e), 4),
         ((q * g.S > designs.ifmap_spad_words) | (p * q * g.S > designs.filter_spad_words), 5),
         (p > designs.psum_spad_words, 5),
-        (ifmap_bits + psum_bits + filter_bits > designs.glb_kib * 8192, 6),
+        (m * psum_bits + np.minimum(p * t, g.M) * filter_bits > room_bits, 6),
     )
 
 

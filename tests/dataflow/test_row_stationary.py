@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.laws import compulsory_ifmap_words
 from dse.dataflow import row_stationary as rs
 from dse.search import layer_traffic
 from dse.space import Designs
@@ -116,15 +117,6 @@ def test_no_count_is_negative_and_no_traffic_is_below_compulsory(case: tuple[Lay
     assert int(traffic.dram_ofmap) == batch * layer.ofmap_words
     assert int(traffic.dram_ifmap) >= batch * compulsory_ifmap_words(layer)
     assert int(traffic.glb_ifmap_reads) >= int(traffic.glb_ifmap_writes) == int(traffic.dram_ifmap)
-
-
-def compulsory_ifmap_words(layer: Layer) -> int:
-    """Ifmap words that at least one window reads."""
-    sizes = []
-    for size, outputs, kernel in ((layer.H, layer.E, layer.R), (layer.W, layer.F, layer.S)):
-        taps = {o * layer.stride + k * layer.dilation - layer.padding for o in range(outputs) for k in range(kernel)}
-        sizes.append(len(taps & set(range(size))))
-    return layer.C * sizes[0] * sizes[1]
 
 
 @settings(max_examples=100, deadline=None)

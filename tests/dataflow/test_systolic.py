@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.laws import compulsory_ifmap_words
 from dse.cells import with_choices_axis
 from dse.dataflow import Dataflow, load_dataflow
 from dse.dataflow._systolic import FILL_ARRAY, FILL_USED
@@ -149,15 +150,6 @@ def arrays(draw: st.DrawFn) -> dict[str, int]:
         "rows": draw(st.integers(1, 40)), "cols": draw(st.integers(1, 40)), "glb_kib": draw(st.integers(1, 16)),
         "glb_bytes_per_cycle": draw(st.sampled_from([1, 2, 8, 64])), "batch": draw(st.integers(1, 9)),
     }  # fmt: skip
-
-
-def compulsory_ifmap_words(layer: Layer) -> int:
-    """Ifmap words that at least one window reads."""
-    sizes = []
-    for size, outputs, kernel in ((layer.H, layer.E, layer.R), (layer.W, layer.F, layer.S)):
-        taps = {o * layer.stride + k * layer.dilation - layer.padding for o in range(outputs) for k in range(kernel)}
-        sizes.append(len(taps & set(range(size))))
-    return layer.C * sizes[0] * sizes[1]
 
 
 def all_mappings(layer: Layer, on: Designs) -> Traffic:
