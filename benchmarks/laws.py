@@ -26,8 +26,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.random_pairs import ALL, LARGEST, Case, Values, larger, random_case
+from dse.mapping import best_mapping
+from dse.mapping.bench import Bench, layer_traffic, objective_value
 from dse.prices import Prices
-from dse.search import Bench, best_mapping, layer_traffic, objective_value
 from dse.space import BoolArray, Designs, FloatArray, IntArray
 from dse.technology import Technology
 from dse.traffic import FEASIBLE, Traffic

@@ -11,8 +11,9 @@ import numpy as np
 from dse.costs import REASONS as HARDWARE_REASONS
 from dse.costs import Costs
 from dse.dataflow import Dataflow
+from dse.mapping import best_mapping
+from dse.mapping.bench import Bench, layer_traffic
 from dse.metrics import Totals
-from dse.search import Bench, best_mapping, layer_traffic
 from dse.space import Designs
 from dse.technology import Technology
 from dse.traffic import Mapping, Pins, Traffic

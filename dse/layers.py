@@ -6,9 +6,9 @@ from dataclasses import fields
 from typing import Any
 
 from dse.evaluate import Evaluation, LayerResult, evaluate_layer, extended, layer_reason, reason_texts
+from dse.mapping.bench import Bench
 from dse.metrics import Totals
 from dse.points import SCHEMA, clock_setting, metric_columns
-from dse.search import Bench
 from dse.space import NUMERIC_AXES, Designs
 from dse.technology import Technology
 from dse.traffic import Pins, Traffic

@@ -71,8 +71,8 @@ class Prices:
         return read, written
 
     def _widths(self) -> tuple[float, float, float]:
-        """Bits of activations, weights and psums."""
-        return float(self.bits.activation), float(self.bits.weight), float(self.bits.psum)
+        """Bits of activations, weights and psums, as floats."""
+        return self.bits.activation * 1.0, self.bits.weight * 1.0, self.bits.psum * 1.0
 
     def access_pj(self, traffic: Traffic) -> dict[str, Number]:
         """Energy of what is done, whatever time it takes: MACs and accesses times the energy of each, by part."""

@@ -22,7 +22,10 @@ ALLOWED = {
     "dse.traffic": (),
     "dse.pareto": (),
     "dse.dataflow": ("dse.dataflow", "dse.errors", "dse.space", "dse.traffic", "workloads"),
-    "dse.cells": ("dse.space",),
+    "dse.mapping.cells": ("dse.space",),
+    "dse.mapping.compiled.graph": (),
+    "dse.mapping.compiled.loops": ("dse.mapping.compiled",),
+    "dse.mapping.compiled.machine": (),
     "dse.prices": ("dse.sparsity", "dse.traffic"),
     "dse": ("dse", "pe_library", "workloads"),
     "pe_library": ("pe_library", "dse.errors"),
@@ -32,8 +35,9 @@ ALLOWED = {
 }
 # What one evaluation may stand on: nothing that reads configs, writes runs or draws.
 BELOW_EVALUATE = {
-    "dse", "dse.cells", "dse.costs", "dse.dataflow", "dse.errors", "dse.metrics", "dse.prices", "dse.search",
-    "dse.space", "dse.sparsity", "dse.technology", "dse.traffic",
+    "dse", "dse.costs", "dse.dataflow", "dse.errors", "dse.mapping", "dse.mapping.bench", "dse.mapping.cells",
+    "dse.mapping.choices", "dse.mapping.search", "dse.metrics", "dse.prices", "dse.space", "dse.sparsity",
+    "dse.technology", "dse.traffic",
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.laws import DATAFLOWS, OBJECTIVES, Row, compared, merged, outcome, priced_as, rows_of, run
 from benchmarks.random_pairs import ALL, COLUMN, LARGEST, random_case
 from dse.evaluate import evaluate
-from dse.search import Bench
+from dse.mapping.bench import Bench
 from dse.technology import Technology
 from tests.dataflow.test_mapping_search import small_layer
 from workloads.layer import Layer, Workload

@@ -16,8 +16,8 @@ from cli import cli
 from dse.config import load_study
 from dse.errors import InputError
 from dse.evaluate import LayerResult, evaluate, evaluate_layer
+from dse.mapping.bench import Bench, objective_value
 from dse.metrics import ENERGY_PARTS
-from dse.search import Bench, objective_value
 from dse.space import Designs
 from dse.sparsity import CODE_WORD_BITS, RUN_BITS, Sparsity, rlc_bits_per_word
 from dse.technology import Technology

@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from dse.dataflow._tiles import Parts, Window
+from dse.dataflow._tiles import Window
 from dse.space import IntArray
 from dse.traffic import Count, Mapping, ceil_div
 from workloads.layer import Layer
@@ -35,18 +35,18 @@ class Geometry:
     rows_once: int  # ifmap rows of one strip of the whole height; padding, here and below, is not in DRAM
     edges: tuple[tuple[int, int], ...]  # ofmap rows, and rows of padding among those that a strip from there on rereads
     dram_cols: int  # ifmap columns that are touched
+    macs: int  # of all groups, for one ifmap
 
     @classmethod
     @cache
     def of(cls, layer: Layer) -> Geometry:
         kernel_rows, kernel_cols = ((kernel - 1) * layer.dilation + 1 for kernel in (layer.R, layer.S))
-        vertical = Window(layer.E, layer.stride, kernel_rows, layer.padding, layer.H)
-        horizontal = Window(layer.F, layer.stride, kernel_cols, layer.padding, layer.W)
+        vertical = Window.of(layer.E, layer.stride, kernel_rows, layer.padding, layer.H)
+        horizontal = Window.of(layer.F, layer.stride, kernel_cols, layer.padding, layer.W)
         return cls(
             layer.groups, layer.M // layer.groups, layer.C // layer.groups, layer.R, layer.S, layer.E, layer.F,
-            kernel_rows, min(layer.stride, kernel_rows), int(horizontal.touched(layer.F)),
-            int(vertical.lines(Parts.of(layer.E, 1))), vertical.edges,
-            int(horizontal.lines(Parts.of(layer.F, 1))),
+            kernel_rows, vertical.step, horizontal.touched(layer.F),
+            vertical.once, vertical.edges, horizontal.once, layer.macs,
         )  # fmt: skip
 
     def strip_rows(self, e: Count) -> Count:

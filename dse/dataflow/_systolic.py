@@ -15,17 +15,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dse.dataflow._tiles import KEEP_FILTERS, KEEP_IFMAP, Parts, Tiling
+from dse.dataflow import Options
+from dse.dataflow._tiles import KEEP_FILTERS, KEEP_IFMAP, Geometry, Parts, Tiling
 from dse.errors import InputError, Problem
 from dse.space import Designs
 from dse.traffic import Count, Mapping, OperandBits, Pins, ceil_div, first_of, parts
-from workloads.layer import Layer
 
 PARAMETERS = ("batch_parts", "row_parts", "col_parts", "filter_parts", "keep", "fill")
-OPEN = ("filter_parts",)
+OPEN = (("filter_parts",),)
 REASONS = ("", "GLB does not hold the smallest tile")
 FILL_USED, FILL_ARRAY = 1, 2
-NEVER = np.iinfo(np.int64).max  # folds of parts that do not fit
+geometry = Geometry.of
 
 
 @dataclass(frozen=True)
@@ -146,45 +146,39 @@ class Arrangement:
         parted = ceil_div(total, np.clip(room // np.maximum(of_one, 1), 1, total))
         return np.where(self.reason(tiling.with_filters(1), designs, bits) == 0, 1, parted)
 
-    def refine(self, layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Mapping:
-        """Each choice with the fewest parts of the filters that fit its design, and with more where they save folds.
-
-        They save nothing else: words from DRAM and fills of the array only get more. (With more folds, words from the
-        GLB replace hops, which cost less.) So what is left out is never better, for this design and any larger one.
-        """
+    def offered(self, g: Geometry, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Count:
+        """Whether the parts of the filters fit the design."""
         if "filter_parts" in pins:
-            return choice | {"filter_parts": np.full_like(choice["keep"], pins["filter_parts"])}
-        counts = np.asarray(_counts(layer.M // layer.groups)[::-1])
-        tiling = _filters_one_by_one(layer, designs, bits, choice)
-        fits = counts >= self.fewest_parts(tiling, designs, bits)[:, None]
-        passing = (choice["keep"] == KEEP_IFMAP)[:, None] | (self.time == "filters")
-        folds = Parts.of(tiling.filters.total, counts, passing).folds(np.reshape(designs.cols, (-1, 1)))
-        fewest = np.minimum.accumulate(np.where(fits, folds, NEVER), axis=1)
-        index, parted = np.nonzero(np.diff(fewest, axis=1, prepend=NEVER))
-        return {name: values[index] for name, values in choice.items()} | {"filter_parts": counts[parted]}
+            return np.asarray(True)
+        return choice["filter_parts"] >= self.fewest_parts(_filters_one_by_one(g, designs, bits, choice), designs, bits)
 
-    def coarsest(self, layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Tiling:
+    def coarsest(self, g: Geometry, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Tiling:
         """A tiling that no refinement of a choice undercuts: the fewest parts of the filters, and as few folds as if
         they passed by."""
-        tiling = _filters_one_by_one(layer, designs, bits, choice)
+        tiling = _filters_one_by_one(g, designs, bits, choice)
         fewest = pins.get("filter_parts", self.fewest_parts(tiling, designs, bits))
         return tiling.with_filters(fewest, passing=True)
 
 
-def candidates(layer: Layer, designs: Designs, pins: Pins) -> Mapping:
+def candidates(g: Geometry, designs: Designs, pins: Pins) -> Mapping:
     """All equal parts of batch, ofmap rows and columns, and the operand to keep; the smallest tile first."""
     _check(pins)
     batches = {parts for batch in set(np.ravel(designs.batch).tolist()) for parts in _counts(batch)}
     names = ("batch_parts", "row_parts", "col_parts", "keep")
-    every = sorted(batches, reverse=True), _counts(layer.E), _counts(layer.F), [KEEP_IFMAP, KEEP_FILTERS]
+    every = sorted(batches, reverse=True), _counts(g.E), _counts(g.F), [KEEP_IFMAP, KEEP_FILTERS]
     values = ([pins[name]] if name in pins else listed for name, listed in zip(names, every, strict=True))
     return dict(zip(names, map(np.ravel, np.meshgrid(*values, indexing="ij")), strict=True))
 
 
-def _filters_one_by_one(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping) -> Tiling:
+def options(g: Geometry, designs: Designs, name: str, pins: Pins) -> Options:
+    """All numbers of parts that the filters may be in, the fewest first."""
+    return Options({0: (pins[name],) if name in pins else _counts(g.filters)[::-1]}, prefix=False)
+
+
+def _filters_one_by_one(g: Geometry, designs: Designs, bits: OperandBits, choice: Mapping) -> Tiling:
     """The tiling of a choice with a part for each filter."""
-    mapping = complete(layer, designs, bits, choice | {"filter_parts": np.asarray(layer.M)}, {})
-    return Tiling.of(layer, designs.batch, mapping)
+    mapping = complete(g, designs, bits, choice | {"filter_parts": np.asarray(g.filters)}, {})
+    return Tiling.of(g, designs.batch, mapping)
 
 
 def _counts(total: int) -> list[int]:
@@ -204,9 +198,9 @@ def _check(pins: Pins) -> None:
         raise InputError(problems)
 
 
-def complete(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Mapping:
+def complete(g: Geometry, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Mapping:
     """No more parts than there is to part, and the used PEs filled unless pinned."""
-    limits: tuple[Count, ...] = (designs.batch, layer.E, layer.F, layer.M // layer.groups)
+    limits: tuple[Count, ...] = (designs.batch, g.E, g.F, g.filters)
     mapping: Mapping = {name: np.minimum(choice[name], most) for name, most in zip(PARAMETERS, limits, strict=False)}
     return mapping | {"keep": choice["keep"], "fill": np.asarray(pins.get("fill", FILL_USED))}
 

@@ -14,6 +14,7 @@ were. `keep` says which operand stays in the GLB in the outer loop while the oth
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -22,6 +23,8 @@ from dse.traffic import Count, Mapping, ceil_div
 from workloads.layer import Layer
 
 KEEP_IFMAP, KEEP_FILTERS = 1, 2
+EDGE_SLOTS = 4  # so that the formulas of most layers have one form
+NO_EDGE = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -69,17 +72,34 @@ class Parts:
 
 @dataclass(frozen=True)
 class Window:
-    """How outputs read an ifmap in one direction; `span` is the extent of a filter, dilation included."""
+    """How consecutive outputs read an ifmap in one direction."""
 
-    outputs: int
-    stride: int
-    span: int
-    padding: int
-    size: int
+    step: int  # padded ifmap lines that one more output reads
+    span: int  # those of one output: the extent of a filter, dilation included
+    shared: int  # by two neighbours
+    once: int  # ifmap lines, without padding, that all outputs read
+    edges: tuple[tuple[int, int], ...]  # outputs that share padding with the one before, and how many lines of it
+
+    @classmethod
+    def of(cls, outputs: int, stride: int, span: int, padding: int, size: int) -> Window:
+        """That of a layer with `size` ifmap lines and as many lines of padding ahead of them."""
+
+        def inside(first: int, last: int) -> int:
+            """Lines of the ifmap between the beginning of one output's window and the end of another's."""
+            return max(min(last * stride - padding + span, size) - max(first * stride - padding, 0), 0)
+
+        inner = range(ceil_div(padding, stride), (size + padding - span) // stride + 1)
+        outer = [*range(min(inner.start, outputs)), *range(max(inner.stop, inner.start), outputs)]
+        shared = max(span - stride, 0)
+        apart = (outputs - len(outer)) * span + sum(inside(k, k) for k in outer)
+        padding_lines = ((k, shared - inside(k, k - 1)) for k in outer if k > 0 and shared > 0)
+        edges = [(k, lines) for k, lines in padding_lines if lines > 0]
+        edges += [NO_EDGE] * (-len(edges) % EDGE_SLOTS)
+        return cls(min(stride, span), span, shared, inside(0, outputs - 1) if shared else apart, tuple(edges))
 
     def touched(self, outputs: Count) -> Count:
         """Padded ifmap lines that consecutive outputs read; strides beyond the span skip lines."""
-        return (outputs - 1) * min(self.stride, self.span) + self.span
+        return (outputs - 1) * self.step + self.span
 
     def lines(self, parts: Parts) -> Count:
         """Ifmap lines, without padding, that all parts read: those of a part once.
@@ -87,36 +107,34 @@ class Window:
         Two neighbours both read what the last window of one and the first of the other have in common; each of these
         overlaps is the same but for those that reach into the padding.
         """
-        shared = max(self.span - self.stride, 0)
-        if shared == 0:
-            outer = self._outer
-            return (self.outputs - len(outer)) * self.span + sum(self._inside(k, k) for k in outer)
-        last_read = self._inside(0, self.outputs - 1)
-        missing = sum(parts.begins(k) * padding for k, padding in self.edges)
-        return last_read + (parts.count - 1) * shared - missing
+        return self.once + (parts.count - 1) * self.shared - sum(parts.begins(k) * lines for k, lines in self.edges)
 
-    @property
-    def edges(self) -> tuple[tuple[int, int], ...]:
-        """Outputs whose windows share lines of padding with the window before, and how many."""
-        shared = max(self.span - self.stride, 0)
-        padding = ((k, shared - self._shared(k)) for k in self._outer if k > 0 and shared > 0)
-        return tuple((k, lines) for k, lines in padding if lines > 0)
 
-    @property
-    def _outer(self) -> list[int]:
-        """Outputs whose windows reach into the padding."""
-        inner = range(ceil_div(self.padding, self.stride), (self.size + self.padding - self.span) // self.stride + 1)
-        return [*range(min(inner.start, self.outputs)), *range(max(inner.stop, inner.start), self.outputs)]
+@dataclass(frozen=True)
+class Geometry:
+    """A layer as the tiles see it; extents are those of one convolution group."""
 
-    def _inside(self, first: int, last: int) -> int:
-        """Lines of the ifmap between the beginning of one output's window and the end of another's."""
-        begin, end = first * self.stride - self.padding, last * self.stride - self.padding + self.span
-        return max(min(end, self.size) - max(begin, 0), 0)
+    groups: int
+    channels: int
+    filters: int
+    reduction: int
+    E: int
+    F: int
+    macs: int  # of all groups, for one ifmap
+    ofmap_words: int  # of all groups, for one ifmap
+    vertical: Window
+    horizontal: Window
 
-    def _shared(self, output: int) -> int:
-        """Lines of the ifmap that the windows of an output and of the one before have in common."""
-        begin, end = output * self.stride - self.padding, (output - 1) * self.stride - self.padding + self.span
-        return max(min(end, self.size) - max(begin, 0), 0)
+    @classmethod
+    @cache
+    def of(cls, layer: Layer) -> Geometry:
+        rows, cols = ((kernel - 1) * layer.dilation + 1 for kernel in (layer.R, layer.S))
+        return cls(
+            layer.groups, layer.C // layer.groups, layer.M // layer.groups, layer.reduction_length, layer.E, layer.F,
+            layer.macs, layer.ofmap_words,
+            Window.of(layer.E, layer.stride, rows, layer.padding, layer.H),
+            Window.of(layer.F, layer.stride, cols, layer.padding, layer.W),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -135,19 +153,18 @@ class Tiling:
     keep: Count
 
     @classmethod
-    def of(cls, layer: Layer, batch: Count, mapping: Mapping) -> Tiling:
+    def of(cls, g: Geometry, batch: Count, mapping: Mapping) -> Tiling:
         """The tiling of `batch` ifmaps that a mapping says."""
-        span = [(kernel - 1) * layer.dilation + 1 for kernel in (layer.R, layer.S)]
         return cls(
-            groups=layer.groups,
-            channels=layer.C // layer.groups,
-            vertical=Window(layer.E, layer.stride, span[0], layer.padding, layer.H),
-            horizontal=Window(layer.F, layer.stride, span[1], layer.padding, layer.W),
+            groups=g.groups,
+            channels=g.channels,
+            vertical=g.vertical,
+            horizontal=g.horizontal,
             batch=Parts.of(batch, mapping["batch_parts"], mapping["keep"] == KEEP_FILTERS),
-            rows=Parts.of(layer.E, mapping["row_parts"]),
-            cols=Parts.of(layer.F, mapping["col_parts"]),
-            reduction=Parts.of(layer.reduction_length, 1),
-            filters=Parts.of(layer.M // layer.groups, mapping["filter_parts"], mapping["keep"] == KEEP_IFMAP),
+            rows=Parts.of(g.E, mapping["row_parts"]),
+            cols=Parts.of(g.F, mapping["col_parts"]),
+            reduction=Parts.of(g.reduction, 1),
+            filters=Parts.of(g.filters, mapping["filter_parts"], mapping["keep"] == KEEP_IFMAP),
             keep=mapping["keep"],
         )
 

@@ -16,33 +16,32 @@ import numpy as np
 
 from dse.dataflow import PEKind
 from dse.dataflow import _systolic as systolic
-from dse.dataflow._tiles import Tiling
+from dse.dataflow._tiles import Geometry, Tiling
 from dse.space import Designs
 from dse.traffic import Count, Mapping, OperandBits, Pins, Traffic
-from workloads.layer import Layer
 
 PE: PEKind = "registers"
 PARAMETERS, OPEN, REASONS = systolic.PARAMETERS, systolic.OPEN, systolic.REASONS
-candidates, complete = systolic.candidates, systolic.complete
+geometry, candidates, options, complete = systolic.geometry, systolic.candidates, systolic.options, systolic.complete
 ARRANGEMENT = systolic.Arrangement(rows="reduction", cols="pixels", time="filters")
-refine = ARRANGEMENT.refine
+offered = ARRANGEMENT.offered
 
 
-def traffic(layer: Layer, designs: Designs, bits: OperandBits, mapping: Mapping) -> Traffic:
+def traffic(g: Geometry, designs: Designs, bits: OperandBits, mapping: Mapping) -> Traffic:
     """Cycles and accesses of a layer under a mapping, for the whole batch. Equations: docs/input_stationary.md."""
-    return _traffic(layer, designs, bits, Tiling.of(layer, designs.batch, mapping), mapping["fill"])
+    return _traffic(g, designs, bits, Tiling.of(g, designs.batch, mapping), mapping["fill"])
 
 
-def bound(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Traffic:
+def bound(g: Geometry, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Traffic:
     """What no refinement of a choice undercuts."""
-    tiling = ARRANGEMENT.coarsest(layer, designs, bits, choice, pins)
-    return _traffic(layer, designs, bits, tiling, pins.get("fill", systolic.FILL_USED))
+    tiling = ARRANGEMENT.coarsest(g, designs, bits, choice, pins)
+    return _traffic(g, designs, bits, tiling, pins.get("fill", systolic.FILL_USED))
 
 
-def _traffic(layer: Layer, designs: Designs, bits: OperandBits, tiling: Tiling, fill: Count) -> Traffic:
+def _traffic(g: Geometry, designs: Designs, bits: OperandBits, tiling: Tiling, fill: Count) -> Traffic:
     folds = ARRANGEMENT.folds(tiling, designs.rows, designs.cols, fill)
-    groups, outputs = layer.groups, designs.batch * layer.ofmap_words
-    macs, psums = designs.batch * layer.macs, groups * folds.column_words
+    groups, outputs = g.groups, designs.batch * g.ofmap_words
+    macs, psums = designs.batch * g.macs, groups * folds.column_words
     ifmap_words, filter_words = groups * folds.stationary_words, groups * folds.left_words
     skew, streaming = groups * folds.skew_cycles, groups * folds.streaming_cycles
     ports = np.maximum(

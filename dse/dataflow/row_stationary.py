@@ -18,8 +18,8 @@ the first window of its ifmap rows, and the pipeline (JSSC 2017, section VI-B: r
 words are not counted among those that the array is fed while it computes. DRAM transfers are double buffered behind
 all of it.
 
-Choices (`candidates`, `refine`) hold `share`, the parts of the batch of which n is one, and m as a number of filters,
-or of passes where it is below 0.
+Choices (`candidates`, `options`) hold `share`, the parts of the batch of which n is one; m as a number of filters, or
+of passes where it is below 0; and `whole`, how m is rounded to whole groups of t.
 
 Buses (JSSC 2017, section IV-C, at the chip's 8 bytes per cycle): filters 64 b, psums 64 b in and 64 b out, ifmaps 16 b;
 all scale with `glb_bytes_per_cycle`, the ifmap bus being a quarter of it.
@@ -28,20 +28,19 @@ all scale with `glb_bytes_per_cycle`, the ifmap bus being a quarter of it.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from dse.dataflow import PEKind
+from dse.dataflow import Options, PEKind
 from dse.dataflow._passes import MAPPING, Geometry, Passes, pe_sets
-from dse.space import Designs, IntArray
+from dse.space import Designs
 from dse.traffic import Count, Mapping, OperandBits, Pins, Traffic, ceil_div, first_of, parts
-from workloads.layer import Layer
 
 PE: PEKind = "spads"
 PARAMETERS = MAPPING
-OPEN = ("q", "m", "t")
+OPEN = (("q",), ("m",), ("t",), ("whole",))
 REASONS = (
     "",
     "filter taller than the array (R > rows)",
@@ -54,15 +53,17 @@ REASONS = (
 PE_PIPELINE_CYCLES = 3  # spad read, multiply, accumulate
 PASSES = (1, 2)  # numbers of passes whose filters are tried as m
 ONE_PASS = -1  # m: -j stands for the filters of j passes
+AS_IT_IS, WHOLE, WHOLE_REST = 0, 1, 2  # m, or m or the filters beside it rounded to whole groups of t
+
+geometry = Geometry.of
 
 
-def candidates(layer: Layer, designs: Designs, pins: Pins) -> Mapping:
+def candidates(g: Geometry, designs: Designs, pins: Pins) -> Mapping:
     """Choices of e, r and of the equal parts of the batch that n is; the smallest mapping first.
 
     They depend on the layer alone; what is left out fits none of the designs. So more of any resource only adds
     mappings, and `complete` gives each at least the p it had: a larger design never maps worse.
     """
-    g = Geometry.of(layer)
     rows, cols = int(np.max(designs.rows)), int(np.max(designs.cols))
     strips, groups = ([pins[name]] if name in pins else parts(total) for name, total in (("e", g.E), ("r", g.C)))
     batches = [] if "n" in pins else np.unique(designs.batch).tolist()
@@ -73,51 +74,55 @@ def candidates(layer: Layer, designs: Designs, pins: Pins) -> Mapping:
     return {"share": share[fits], "e": e[fits], "r": r[fits]}
 
 
-def refine(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Mapping:
-    """Each choice with all values of the next of the OPEN parameters that may fit its design."""
-    g = Geometry.of(layer)
-    if "q" not in choice:
-        most = _most_channels_per_pe(g, designs, bits, _ifmaps(designs, choice, pins), choice)
-        return _with_each(choice, "q", (choice["r"], most), pins, lambda r, most: _up_to(parts(ceil_div(g.C, r)), most))
-    if "m" not in choice:
+def options(g: Geometry, designs: Designs, name: str, pins: Pins) -> Options:
+    """All values that an open parameter may take on any of the designs, the smallest first."""
+    if name in pins:
+        return Options({0: (min(pins[name], g.M) if name == "m" else pins[name],)})
+    if name == "q":
+        most = int(np.max(np.minimum(designs.ifmap_spad_words, designs.filter_spad_words))) // g.S
+        groups = (pins["r"],) if "r" in pins else parts(g.C)
+        return Options({r: _up_to(parts(ceil_div(g.C, r)), most) for r in groups}, by="r")
+    if name == "m":
+        return Options({0: (*(-passes for passes in PASSES if passes == 1 or passes < g.M), *parts(g.M))})
+    if name == "t":
+        return Options({0: _up_to(parts(g.M), int(np.max(pe_sets(g, designs.rows, designs.cols, np.asarray(1)))))})
+    return Options({0: (AS_IT_IS,) if "m" in pins else (AS_IT_IS, WHOLE, WHOLE_REST)}, prefix=False)
+
+
+def offered(g: Geometry, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Count:
+    """Whether the last parameter chosen has a value that may fit the design and that no other one stands for."""
+    name = next(reversed(choice))
+    if name in pins:
+        return np.asarray(True)
+    n = _ifmaps(designs, choice, pins)
+    if name == "q":
+        return choice["q"] <= _most_channels_per_pe(g, designs, bits, n, choice)
+    if name == "m":
         one_channel_pass = choice["q"] * choice["r"] >= g.C  # then no ifmap is fetched again, whatever m is
-        room_bits, psum_bits, filter_bits = _glb_bits(g, designs, bits, _ifmaps(designs, choice, pins), choice)
+        room_bits, psum_bits, filter_bits = _glb_bits(g, designs, bits, n, choice)
         most = np.where(one_channel_pass, 0, (room_bits - filter_bits) // psum_bits)
-        pinned = {"m": min(pins["m"], g.M)} if "m" in pins else {}
-        return _with_each(choice, "m", (most,), pinned, lambda most: _filters_in_glb(g, most))
-    sets = np.maximum(pe_sets(g, designs.rows, designs.cols, choice["e"]) // choice["r"], 1)
-    grouped = _with_each(choice, "t", (sets,), pins, lambda most: _up_to(parts(g.M), most))
-    return grouped if "m" in pins else _with_whole_groups(g, grouped)
+        return (choice["m"] == ONE_PASS) | ((most > 0) & (choice["m"] <= most))
+    if name == "t":
+        return choice["t"] <= pe_sets(g, designs.rows, designs.cols, choice["e"]) // choice["r"]
+    return _is_another(g, choice)
 
 
-def _with_whole_groups(g: Geometry, choice: Mapping) -> Mapping:
-    """Each choice as it is and, where that takes as many parts of the filters, with m or the rest in multiples of t."""
-    m, t = choice["m"], choice["t"]
+def _is_another(g: Geometry, choice: Mapping) -> Count:
+    """Whether m made of whole groups is another m that takes as many parts of the filters."""
+    m, whole = choice["m"], choice["whole"]
+    changed = _filters_kept(g, choice)
+    same_count = (m > 0) & (ceil_div(g.M, changed) == ceil_div(g.M, np.maximum(m, 1)))
+    new_rest = (changed != _filters_kept(g, choice | {"whole": np.asarray(WHOLE)})) & (ceil_div(g.M, changed) == 2)
+    return (whole == AS_IT_IS) | ((changed != m) & same_count & ((whole == WHOLE) | new_rest))
+
+
+def _filters_kept(g: Geometry, choice: Mapping) -> Count:
+    """m as it was chosen, or so that it or the rest of the filters are whole multiples of t."""
+    m, t, whole = choice["m"], choice["t"], choice["whole"]
     least = np.maximum(m, 1)
-    count = ceil_div(g.M, least)
-    whole = np.minimum(ceil_div(least, t) * t, g.M)
-    whole_rest = g.M - (g.M - least) // t * t
-    tried = np.stack([m, whole, whole_rest], axis=1)
-    new = np.stack([m == m, whole != m, (whole_rest != m) & (whole_rest != whole) & (count == 2)], axis=1)
-    new[:, 1:] &= ((m > 0) & (ceil_div(g.M, tried[:, 1:].T) == count)).T
-    repeated = {name: np.repeat(values, 3)[new.ravel()] for name, values in choice.items()}
-    return repeated | {"m": tried[new]}
-
-
-def _with_each(
-    choice: Mapping, name: str, keys: tuple[IntArray, ...], pins: Pins, values: Callable[..., Sequence[int]]
-) -> Mapping:
-    """Each choice with all values that its keys give to a parameter, or with the value that it is pinned to."""
-    sizes = [int(np.max(key, initial=0)) + 1 for key in keys]
-    joined = np.ravel_multi_index(tuple(np.maximum(key, 0) for key in keys), sizes)
-    distinct, index = np.unique(joined, return_inverse=True)
-    columns = np.stack(np.unravel_index(distinct, sizes), axis=1)
-    lists = [(pins[name],) if name in pins else values(*key) for key in columns.tolist()]
-    lengths = np.asarray([len(each) for each in lists])
-    counts, starts = lengths[index], (np.cumsum(lengths) - lengths)[index]
-    place = np.arange(counts.sum()) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
-    grown = {key: np.repeat(held, counts) for key, held in choice.items()}
-    return grown | {name: np.concatenate([np.asarray(each, np.int64) for each in lists])[place]}
+    rounded = np.minimum(ceil_div(least, t) * t, g.M)
+    rest_rounded = g.M - (g.M - least) // t * t
+    return np.where(whole == WHOLE, rounded, np.where(whole == WHOLE_REST, rest_rounded, m))
 
 
 def _up_to(values: Sequence[int], most: int) -> Sequence[int]:
@@ -125,20 +130,11 @@ def _up_to(values: Sequence[int], most: int) -> Sequence[int]:
     return values[: max(1, bisect_right(values, most))]
 
 
-def _filters_in_glb(g: Geometry, most: int) -> list[int]:
-    """Values of m: the filters of a number of passes, or an equal part of all that is at most `most`."""
-    if most <= 0:
-        return [ONE_PASS]
-    sizes = parts(g.M)
-    return [ONE_PASS * passes for passes in PASSES if passes < g.M] + list(sizes[: bisect_right(sizes, most)])
-
-
-def complete(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Mapping:
+def complete(g: Geometry, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Mapping:
     """p in closed form: as large as psum spad, filter spad and GLB allow: with all else fixed that only saves."""
-    g = Geometry.of(layer)
-    n, t = _ifmaps(designs, choice, pins), choice["t"]
-    passes, kept = np.maximum(-choice["m"], 0), np.maximum(choice["m"], 0)
-    held = _held(g, choice["m"], _glb_bits(g, designs, bits, n, choice))
+    n, t, m = _ifmaps(designs, choice, pins), choice["t"], _filters_kept(g, choice)
+    passes, kept = np.maximum(-m, 0), np.maximum(m, 0)
+    held = _held(g, m, _glb_bits(g, designs, bits, n, choice))
     p = _filters_per_pe(g, designs, choice["q"], t, held, pins)
     p = np.where(passes > 0, p, np.minimum(p, ceil_div(kept, t)))
     m = np.where(passes > 0, np.minimum(passes * p * t, g.M), kept)
@@ -153,20 +149,20 @@ def _held(g: Geometry, m: Count, glb_bits: tuple[Count, Count, Count]) -> Count:
     return np.where(m > 0, (room_bits - m * psum_bits) // filter_bits, np.maximum(with_psums, beside_all))
 
 
-def bound(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Traffic:
+def bound(g: Geometry, designs: Designs, bits: OperandBits, choice: Mapping, pins: Pins) -> Traffic:
     """Cycles and accesses that no refinement of a choice undercuts, with a reason where none of them fits.
 
     Open parameters each take the largest value they could have if the others were as small as can be.
     """
-    g = Geometry.of(layer)
-    m = choice.get("m", np.asarray(min(pins.get("m", 0), g.M)))  # 0: open
+    m = choice.get("m", np.asarray(min(pins["m"], g.M) if "m" in pins else 0))  # 0: open
     smallest = {"p": np.asarray(1)} | {name: np.asarray(pins.get(name, 1)) for name in "qt"} | choice
     smallest |= {"m": np.clip(np.abs(m), 1, g.M)}
     n, t_least = _ifmaps(designs, choice, pins), smallest["t"]
     glb_bits = _glb_bits(g, designs, bits, n, smallest)
     held = np.clip(_held(g, np.where(m == 0, ONE_PASS, m), glb_bits), 1, g.M)
     sets = pe_sets(g, designs.rows, designs.cols, choice["e"])
-    t = t_least if "t" in pins else np.clip(np.minimum(sets // choice["r"], held), 1, g.M)
+    is_chosen = "t" in choice or "t" in pins
+    t = t_least if is_chosen else np.clip(np.minimum(sets // choice["r"], held), 1, g.M)
     p = _filters_per_pe(g, designs, smallest["q"], t_least, held, pins)
     most_channels = _most_channels_per_pe(g, designs, bits, n, choice)
     q = choice["q"] if "q" in choice else np.clip(most_channels, smallest["q"], ceil_div(g.C, choice["r"]))
@@ -184,7 +180,7 @@ def bound(layer: Layer, designs: Designs, bits: OperandBits, choice: Mapping, pi
         m_groups=np.where(m > 0, refills, fewest_refills),
         filter_sets=ceil_div(g.M, p),
     )
-    return _traffic(layer, designs, bits, largest, passes, _reason(g, designs, bits, smallest | {"n": n}))
+    return _traffic(g, designs, bits, largest, passes, _reason(g, designs, bits, smallest | {"n": n}))
 
 
 def _ifmaps(designs: Designs, choice: Mapping, pins: Pins) -> Count:
@@ -232,15 +228,14 @@ def _reason(g: Geometry, designs: Designs, bits: OperandBits, mapping: Mapping) 
     )
 
 
-def traffic(layer: Layer, designs: Designs, bits: OperandBits, mapping: Mapping) -> Traffic:
+def traffic(g: Geometry, designs: Designs, bits: OperandBits, mapping: Mapping) -> Traffic:
     """Cycles and accesses of a layer under a mapping, for the whole batch. Equations: docs/row_stationary.md."""
-    g = Geometry.of(layer)
     passes = Passes.of(g, designs.batch, mapping)
-    return _traffic(layer, designs, bits, mapping, passes, _reason(g, designs, bits, mapping))
+    return _traffic(g, designs, bits, mapping, passes, _reason(g, designs, bits, mapping))
 
 
-def _traffic(layer: Layer, designs: Designs, bits: OperandBits, mapping: Mapping, k: Passes, reason: Count) -> Traffic:
-    g, batch = Geometry.of(layer), designs.batch
+def _traffic(g: Geometry, designs: Designs, bits: OperandBits, mapping: Mapping, k: Passes, reason: Count) -> Traffic:
+    batch = designs.batch
     e, r, t = (mapping[name] for name in "ert")
     pass_rows = g.E * g.row_step + k.strips * (g.kernel_rows - g.row_step)  # ifmap rows of all strips
     ifmap = g.groups * k.filter_passes * batch * g.C * pass_rows * g.padded_cols
@@ -248,8 +243,8 @@ def _traffic(layer: Layer, designs: Designs, bits: OperandBits, mapping: Mapping
     dram_ifmap = g.groups * refills * batch * g.C * g.dram_rows(e, k.strips) * g.dram_cols
     weights = g.groups * g.M * g.C * g.R * g.S
     filters = k.filter_loads * weights
-    outputs = batch * layer.M * g.E * g.F
-    macs = batch * layer.macs
+    outputs = batch * g.groups * g.M * g.E * g.F
+    macs = batch * g.macs
     in_and_out = outputs * g.R * k.channel_sets  # each PE takes a psum in and hands it on
     filter_copies = weights * np.where(k.filter_loads == 1, np.minimum(e, g.E), k.ifmap_passes * g.E)
     passes = g.groups * k.filter_passes * k.channel_passes * k.ifmap_passes * k.strips

@@ -12,8 +12,8 @@ from functools import cache
 
 import numpy as np
 
+from dse.mapping.bench import Bench, layer_traffic
 from dse.prices import Prices
-from dse.search import Bench, layer_traffic
 from dse.space import Designs
 from dse.sparsity import Sparsity
 from dse.technology import Technology

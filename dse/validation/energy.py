@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
+from dse.mapping import best_mapping
 from dse.report.tables import Table
-from dse.search import best_mapping
 from dse.space import Designs
 from dse.traffic import Mapping
 from dse.validation import Check, Comparison, Figure, total, worst

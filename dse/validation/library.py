@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 
+from dse.mapping.bench import Bench
 from dse.metrics import AREA_PARTS
 from dse.prices import Prices
 from dse.report.tables import Table
-from dse.search import Bench
 from dse.sparsity import Sparsity
 from dse.technology import Technology
 from dse.validation import Check, Comparison, Figure, worst

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping as MappingType
 from typing import Any
 
+from dse.mapping import best_mapping
 from dse.report.tables import Table
-from dse.search import best_mapping
 from dse.space import NUMERIC_AXES
 from dse.traffic import Mapping, Traffic
 from dse.validation import Check, Comparison, Figure, total
@@ -90,7 +90,7 @@ def _shown(mapping: Mapping) -> str:
 def _text() -> str:
     dram_gb_s = next(axis.default for axis in NUMERIC_AXES if axis.name == "dram_gb_s")
     return f"""
-The same layers on the same hardware, mapped by `dse.search` for latency and for energy; both mappings are priced by
+The same layers on the same hardware, mapped by `dse.mapping` for latency and for energy; both mappings are priced by
 the model. Cycles hold the wait for DRAM, at {dram_gb_s:g} GB/s; energy is in those of a MAC, at the costs per
 16-bit word that the chip's designers give ({cost_list()}), without clock and leakage. The search must never be
 slower for latency, nor cost more for energy. Time is free at these costs, so what is searched for energy may leave

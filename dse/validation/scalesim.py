@@ -112,7 +112,9 @@ def whole_layer(layer: Layer, designs: Designs, pins: Pins) -> Traffic:
     """The layer as one tile."""
     flow = load_dataflow(designs.dataflow)
     whole = {name: np.ones(1, np.int64) for name in flow.PARAMETERS}
-    return flow.traffic(layer, designs, BITS, flow.complete(layer, designs, BITS, whole, pins))
+    return flow.traffic(
+        flow.geometry(layer), designs, BITS, flow.complete(flow.geometry(layer), designs, BITS, whole, pins)
+    )
 
 
 def _summary(figures: dict[str, list[Figure]]) -> Table:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from dse.dataflow._passes import Geometry
-from dse.search import Bench, layer_traffic, mapped_together, objective_value
+from dse.mapping.bench import Bench, layer_traffic, mapped_together, objective_value
 from dse.space import Designs, IntArray
 from dse.technology import OBJECTIVES
 from dse.traffic import Mapping, OperandBits, ceil_div

@@ -13,7 +13,9 @@ from benchmarks.laws import DATAFLOWS
 from benchmarks.random_pairs import random_layer, shipped_layers
 from dse.dataflow import Dataflow
 from dse.errors import InputError
-from dse.search import Bench, best_mapping, layer_traffic, mapped_together, objective_value, of_layer
+from dse.mapping import best_mapping
+from dse.mapping.bench import Bench, layer_traffic, mapped_together, objective_value, of_layer
+from dse.mapping.choices import refined, refinements
 from dse.space import Designs, FloatArray
 from dse.technology import OBJECTIVES, Technology
 from dse.traffic import FEASIBLE, Mapping, Pins, Traffic
@@ -66,27 +68,28 @@ def bench_of(rng: np.random.Generator, values: Values, dataflow: str = "row_stat
     return Bench.of(Designs.of(str(rng.choice(list_pe_types())), dataflow, values), Technology())
 
 
-def refined(bench: Bench, layer: Layer, choice: Mapping, pins: Pins = NO_PINS) -> Mapping:
+def all_refined(bench: Bench, layer: Layer, choice: Mapping, pins: Pins = NO_PINS) -> Mapping:
     """All refinements of choices on a scalar design."""
     designs = mapped_together(layer, bench.designs)
-    return bench.flow.refine(layer, designs, bench.costs.prices.bits, choice, pins)
+    tree = refinements(bench.flow, layer, designs, pins)
+    return refined(bench.flow, layer, tree, choice, pins, bench.costs.prices.bits, lambda _: designs)
 
 
 def is_open(flow: Dataflow, choice: Mapping) -> bool:
-    return any(name not in choice for name in flow.OPEN)
+    return any(name not in choice for group in flow.OPEN for name in group)
 
 
 def levels(bench: Bench, layer: Layer, pins: Pins = NO_PINS) -> list[Mapping]:
     """The tree of choices of a scalar design, from coarse ones to full ones."""
-    found = [bench.flow.candidates(layer, mapped_together(layer, bench.designs), pins)]
+    found = [bench.flow.candidates(bench.flow.geometry(layer), mapped_together(layer, bench.designs), pins)]
     while is_open(bench.flow, found[-1]):
-        found.append(refined(bench, layer, found[-1], pins))
+        found.append(all_refined(bench, layer, found[-1], pins))
     return found
 
 
 def completed(bench: Bench, layer: Layer, full: Mapping, pins: Pins = NO_PINS) -> Mapping:
     designs = mapped_together(layer, bench.designs)
-    return bench.flow.complete(layer, designs, bench.costs.prices.bits, full, pins)
+    return bench.flow.complete(bench.flow.geometry(layer), designs, bench.costs.prices.bits, full, pins)
 
 
 def price(bench: Bench, objective: str, traffic: Traffic, shape: tuple[int, ...]) -> FloatArray:
@@ -215,7 +218,7 @@ def assert_bounds_hold(seed: int) -> None:
         both = np.concatenate([np.stack([some[name] for name in names], axis=1) for some in (choice, full)])
         group = np.unique(both, axis=0, return_inverse=True)[1].ravel()
         of_choice, of_full = group[: len(choice["e"])], group[len(choice["e"]) :]
-        bound = of_layer(layer, flow.bound(layer, designs, prices.bits, choice, {}), bench.designs)
+        bound = of_layer(layer, flow.bound(flow.geometry(layer), designs, prices.bits, choice, {}), bench.designs)
         for objective in OBJECTIVES:
             least = np.full(group.max() + 1, np.inf)
             np.minimum.at(least, of_full, price(bench, objective, traffic, shape))

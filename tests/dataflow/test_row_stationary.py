@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from benchmarks.laws import compulsory_ifmap_words
 from dse.dataflow import row_stationary as rs
-from dse.search import layer_traffic
+from dse.mapping.bench import layer_traffic
 from dse.space import Designs
 from dse.traffic import OperandBits, Traffic, ceil_div
 from tests.dataflow.oracle import simulate, touched
@@ -160,6 +160,7 @@ def test_the_eyeriss_mappings_of_alexnet_fit_eyeriss_and_use_the_published_numbe
     )  # fmt: skip
     eyeriss = Designs.of("int16", "row_stationary", {"batch": 4})
     bits = OperandBits(16, 16, 16)
-    traffic = rs.traffic(layer, eyeriss, bits, {name: np.asarray(value) for name, value in mapping.items()})
+    mapped = {name: np.asarray(value) for name, value in mapping.items()}
+    traffic = rs.traffic(rs.geometry(layer), eyeriss, bits, mapped)
     assert rs.REASONS[int(traffic.reason)] == ""
     assert int(traffic.active_pes) == active_pes

@@ -11,13 +11,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.laws import compulsory_ifmap_words
-from dse.cells import with_choices_axis
 from dse.dataflow import Dataflow, load_dataflow
 from dse.dataflow._systolic import FILL_ARRAY, FILL_USED
 from dse.dataflow._tiles import KEEP_FILTERS, KEEP_IFMAP, Parts, Window
 from dse.errors import InputError
 from dse.evaluate import evaluate_layer
-from dse.search import Bench, best_mapping, layer_traffic, objective_value
+from dse.mapping import best_mapping
+from dse.mapping.bench import Bench, layer_traffic, objective_value
+from dse.mapping.cells import with_choices_axis
+from dse.mapping.choices import refined, refinements
 from dse.space import Designs
 from dse.technology import OBJECTIVES, Technology
 from dse.traffic import Mapping, OperandBits, Traffic
@@ -38,7 +40,7 @@ def whole_layer(layer: Layer, on: Designs, **pins: int) -> Traffic:
     """The layer as one tile, or in as many as pinned."""
     flow: Dataflow = load_dataflow(on.dataflow)
     choice = {name: np.asarray([pins.get(name, 1)]) for name in ONE_TILE}
-    return flow.traffic(layer, on, BITS, flow.complete(layer, on, BITS, choice, pins))
+    return flow.traffic(flow.geometry(layer), on, BITS, flow.complete(flow.geometry(layer), on, BITS, choice, pins))
 
 
 def test_cycles_and_utilization_equal_scale_sim_in_every_row() -> None:
@@ -110,7 +112,9 @@ def assert_equal_to_the_registers(dataflow: str, seed: int) -> None:
     on = design(dataflow, rows=rows, cols=cols, batch=batch)
     flow = load_dataflow(dataflow)
     choice = {name: np.asarray(value) for name, value in mapping.items()}
-    traffic = flow.traffic(layer, on, BITS, flow.complete(layer, on, BITS, choice, mapping))
+    traffic = flow.traffic(
+        flow.geometry(layer), on, BITS, flow.complete(flow.geometry(layer), on, BITS, choice, mapping)
+    )
     counted = {name: int(getattr(traffic, name)) for name in OF_ONE_WORD}
     assert counted == {name: seen[counter] for name, counter in OF_ONE_WORD.items()}, (layer, mapping, rows, cols)
     assert int(traffic.compute_cycles + traffic.overhead_cycles) == seen["cycles"]
@@ -141,7 +145,7 @@ def test_lines_from_dram_are_those_between_the_taps_of_each_part(
     assume(size > 0)
     count = data.draw(st.integers(1, outputs))
     expected = sum(lines(part, stride, kernel, dilation, padding, size) for part in parts(outputs, count))
-    assert int(Window(outputs, stride, span, padding, size).lines(Parts.of(outputs, count))) == expected
+    assert int(Window.of(outputs, stride, span, padding, size).lines(Parts.of(outputs, count))) == expected
 
 
 @st.composite
@@ -152,11 +156,16 @@ def arrays(draw: st.DrawFn) -> dict[str, int]:
     }  # fmt: skip
 
 
+def all_choices(flow: Dataflow, layer: Layer, on: Designs) -> Mapping:
+    coarse, tree = flow.candidates(flow.geometry(layer), on, {}), refinements(flow, layer, on, {})
+    return refined(flow, layer, tree, coarse, {}, BITS, lambda _: on)
+
+
 def all_mappings(layer: Layer, on: Designs) -> Traffic:
     """Every mapping that is tried on a design."""
     flow, on = load_dataflow(on.dataflow), on.without_spads()
-    choices = flow.refine(layer, on, BITS, flow.candidates(layer, on, {}), {})
-    return flow.traffic(layer, on, BITS, flow.complete(layer, on, BITS, choices, {}))
+    choices = all_choices(flow, layer, on)
+    return flow.traffic(flow.geometry(layer), on, BITS, flow.complete(flow.geometry(layer), on, BITS, choices, {}))
 
 
 @settings(max_examples=200, deadline=None)
@@ -219,11 +228,11 @@ def test_a_mapping_never_costs_more_on_a_larger_design(
 def test_no_refinement_undercuts_the_bound_of_its_choice(dataflow: str, layer: Layer, array: dict[str, int]) -> None:
     """Whatever the parts of the filters, those that are left out included."""
     flow, on = load_dataflow(dataflow), design(dataflow, **array)
-    open_choices = flow.candidates(layer, on, {})
-    bound = flow.bound(layer, on, BITS, open_choices, {})
+    open_choices = flow.candidates(flow.geometry(layer), on, {})
+    bound = flow.bound(flow.geometry(layer), on, BITS, open_choices, {})
     for filter_parts in range(1, layer.M // layer.groups + 1):
         choices = open_choices | {"filter_parts": np.full_like(open_choices["keep"], filter_parts)}
-        found = flow.traffic(layer, on, BITS, flow.complete(layer, on, BITS, choices, {}))
+        found = flow.traffic(flow.geometry(layer), on, BITS, flow.complete(flow.geometry(layer), on, BITS, choices, {}))
         fits = np.broadcast_to(found.reason == 0, open_choices["keep"].shape)
         assert np.all((bound.reason <= found.reason) | ~fits)
         assert np.all((total_cycles(bound) <= total_cycles(found)) | ~fits)
@@ -253,7 +262,7 @@ def cost(bench: Bench, layer: Layer, objective: str, mapping: Mapping) -> np.nda
     designs, prices = bench.designs, bench.costs.prices
     if len(mapping["keep"]) != len(designs.rows):
         designs, prices = with_choices_axis(designs), with_choices_axis(prices)
-    full = bench.flow.complete(layer, designs, prices.bits, mapping, {})
+    full = bench.flow.complete(bench.flow.geometry(layer), designs, prices.bits, mapping, {})
     traffic = layer_traffic(bench.flow, layer, designs, prices.bits, full)
     return np.asarray(np.where(traffic.reason == 0, objective_value(objective, prices, traffic), np.inf))
 
@@ -346,8 +355,9 @@ def test_a_kept_operand_is_read_from_dram_once(dataflow: str, keep: int) -> None
 @pytest.mark.parametrize("pin", ["keep", "fill"])
 def test_a_choice_that_there_is_not_is_refused(pin: str) -> None:
     on = design("weight_stationary")
+    flow, layer = load_dataflow(on.dataflow), Layer("fc", "fc", 4, 1, 1, 4, 1, 1)
     with pytest.raises(InputError, match=f"{pin}.*must be 1"):
-        load_dataflow(on.dataflow).candidates(Layer("fc", "fc", 4, 1, 1, 4, 1, 1), on, {pin: 3})
+        flow.candidates(flow.geometry(layer), on, {pin: 3})
 
 
 def test_a_glb_that_holds_no_tile_is_refused_with_the_reason() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dse.dataflow import load_dataflow
-from dse.search import best_mapping
+from dse.mapping import best_mapping
 from dse.traffic import Traffic
 from dse.validation import Check, Comparison, Figure, compare, list_comparisons, total, worst
 from dse.validation._eyeriss import BATCH, chip_bench, chip_design, chip_layers, traffic_of

@@ -10,18 +10,17 @@ and among others; ties go to the first in the order of the choices.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from dse.cells import Cells, columns, repeated, taken, with_choices_axis
-from dse.costs import Costs, costs
-from dse.dataflow import Dataflow, load_dataflow
+from dse.dataflow import Dataflow
+from dse.mapping.bench import Bench, keys_of, mapped_together, of_layer
+from dse.mapping.cells import columns, repeated, taken, with_choices_axis
+from dse.mapping.choices import Tree, is_open, length, refined, refinements
 from dse.prices import Prices
 from dse.space import BoolArray, Designs, FloatArray, IntArray
-from dse.technology import Technology
-from dse.traffic import FEASIBLE, Mapping, OperandBits, Pins, Traffic
+from dse.traffic import FEASIBLE, Mapping, Pins
 from workloads.layer import Layer
 
 WORKING_SET = 1 << 20  # (design, choice) pairs priced at a time, about: 8 MiB per intermediate array
@@ -30,65 +29,19 @@ MOST = np.finfo(np.float64).max  # a limit that everything keeps but what does n
 Keys = list[FloatArray]
 
 
-def objective_value(objective: str, prices: Prices, traffic: Traffic) -> Any:
-    """Latency in cycles, energy in pJ, or their product."""
-    cycles = prices.total_cycles(traffic)
-    if objective == "latency":
-        return cycles
-    energy_pj = prices.total_energy_pj(traffic, cycles)
-    return energy_pj if objective == "energy" else energy_pj * cycles
-
-
-@dataclass(frozen=True)
-class Bench:
-    """A set of designs with what every layer needs of them: their dataflow, their costs, and both as cells."""
-
-    flow: Dataflow
-    designs: Designs
-    costs: Costs
-    cells: Cells
-    cell_designs: Designs
-    cell_prices: Prices
-
-    @classmethod
-    def of(cls, designs: Designs, technology: Technology) -> Bench:
-        flow = load_dataflow(designs.dataflow)
-        designs = designs if flow.PE == "spads" else designs.without_spads()
-        cells, hardware = Cells.of(designs), costs(designs, technology)
-        return cls(flow, designs, hardware, cells, cells.flat(designs), cells.flat(hardware.prices))
-
-
-def layer_traffic(flow: Dataflow, layer: Layer, designs: Designs, bits: OperandBits, mapping: Mapping) -> Traffic:
-    """What the dataflow reports for the whole batch, with the layer's shares of zeros."""
-    return of_layer(layer, flow.traffic(layer, mapped_together(layer, designs), bits, mapping), designs)
-
-
-def of_layer(layer: Layer, traffic: Traffic, designs: Designs) -> Traffic:
-    """Traffic of the whole batch, with the layer's shares of zeros.
-
-    Both operands of a matmul belong to one image: images run one after another.
-    """
-    if layer.kind == "matmul":
-        traffic = traffic.repeated(designs.batch)
-    return replace(traffic, ifmap_zeros=layer.ifmap_zeros, ofmap_zeros=layer.ofmap_zeros)
-
-
-def mapped_together(layer: Layer, designs: Designs) -> Designs:
-    """The designs with the images that a mapping covers as their batch: all, or one in a matmul."""
-    return replace(designs, batch=np.ones_like(designs.batch)) if layer.kind == "matmul" else designs
-
-
-def best_mapping(bench: Bench, layer: Layer, objective: str, pins: Pins) -> Mapping:
+def searched_mapping(bench: Bench, layer: Layer, objective: str, pins: Pins) -> Mapping:
     """The cheapest mapping of a layer per design; arrays of the shape of the designs."""
     cells, flow = bench.cells, bench.flow
-    choices = flow.candidates(layer, mapped_together(layer, bench.designs), pins)
+    together = mapped_together(layer, bench.designs)
+    choices = flow.candidates(flow.geometry(layer), together, pins)
+    tree = refinements(flow, layer, together, pins)
     found: list[Mapping] = []
     known: Mapping = {}
     low, step = 0, FIRST_CELLS
     while low < cells.count:
         part = slice(low, min(low + step, cells.count))
         designs, prices = taken(bench.cell_designs, part), taken(bench.cell_prices, part)
-        search = Search(flow, layer, objective, pins, designs, prices, (*cells.inner_shape, part.stop - low))
+        search = Search(flow, layer, objective, pins, tree, designs, prices, (*cells.inner_shape, part.stop - low))
         winners, pairs = search.best(choices, known)
         found.append(search.completed(winners))
         known = _distinct(known, winners)  # they help to search the next cells, more at a time
@@ -115,6 +68,7 @@ class Search:
     layer: Layer
     objective: str
     pins: Pins
+    tree: Tree
     designs: Designs
     prices: Prices
     shape: tuple[int, ...]  # (*inner, cells)
@@ -125,24 +79,24 @@ class Search:
         `known` are full choices that may be good: they change how fast the search is, not what it finds.
         """
         pairs = self._paired(choices)
-        keys, most = self._keys(choices, per_cell=True), _length(pairs)
+        keys, most = self._keys(choices, per_cell=True), length(pairs)
         to_beat: Keys = [np.full(self.shape, np.inf) for _ in keys]
-        if known and self._is_open(choices):
+        if known and is_open(self.flow, choices):
             to_beat = _least_by_cell(self._keys(known, per_cell=True), self._every_cell(known))
-        while self._is_open(pairs):
+        while is_open(self.flow, pairs):
             to_beat = _lesser(to_beat, self._descent(pairs, keys))
             pairs = self._refined(pairs, self._within(pairs, keys, to_beat))
-            keys, most = self._keys(pairs, per_cell=False), max(most, _length(pairs))
+            keys, most = self._keys(pairs, per_cell=False), max(most, length(pairs))
         least = self._repeated(_least_by_cell(keys, pairs["cell"]), pairs)
         best = np.logical_and.reduce([key == value for key, value in zip(keys, least, strict=True)])
-        place = np.where(best, np.arange(_length(pairs)), _length(pairs))
+        place = np.where(best, np.arange(length(pairs)), length(pairs))
         index = np.minimum.reduceat(place, _starts(pairs["cell"]), axis=-1)
         return {name: values[index] for name, values in pairs.items() if name != "cell"}, most
 
     def completed(self, choices: Mapping) -> Mapping:
         """The mappings of full choices, one for each design."""
         designs = mapped_together(self.layer, self.designs)
-        mapping = self.flow.complete(self.layer, designs, self.prices.bits, choices, self.pins)
+        mapping = self.flow.complete(self.flow.geometry(self.layer), designs, self.prices.bits, choices, self.pins)
         return {name: np.broadcast_to(values, self.shape) for name, values in mapping.items()}
 
     def _paired(self, choices: Mapping) -> Mapping:
@@ -152,11 +106,11 @@ class Search:
 
     def _every_cell(self, choices: Mapping) -> IntArray:
         """The number of each cell, once for every choice."""
-        return np.repeat(np.arange(self.shape[-1]), _length(choices))
+        return np.repeat(np.arange(self.shape[-1]), length(choices))
 
     def _descent(self, pairs: Mapping, keys: Keys) -> Keys:
         """Keys of a full mapping per design, found by following the least bounds of each cell."""
-        while self._is_open(pairs):
+        while is_open(self.flow, pairs):
             least = _least_by_cell(keys, pairs["cell"])
             pairs = self._refined(pairs, self._within(pairs, keys, least))
             keys = self._keys(pairs, per_cell=False)
@@ -174,16 +128,17 @@ class Search:
         """Refinements of the pairs that are kept, and always of the smallest mapping of a cell."""
         kept[_starts(pairs["cell"])] = True
         chosen = {name: values[kept] for name, values in pairs.items()}
-        designs = mapped_together(self.layer, columns(repeated(self.designs, self._counts(chosen)), _length(chosen)))
-        return self.flow.refine(self.layer, designs, self.prices.bits, chosen, self.pins)
+        return refined(self.flow, self.layer, self.tree, chosen, self.pins, self.prices.bits, self._designs_of)
 
-    def _is_open(self, choices: Mapping) -> bool:
-        return any(name not in choices for name in self.flow.OPEN)
+    def _designs_of(self, pairs: Mapping) -> Designs:
+        """The designs of pairs, as columns."""
+        together = mapped_together(self.layer, self.designs)
+        return columns(repeated(together, self._counts(pairs)), length(pairs))
 
     def _keys(self, choices: Mapping, per_cell: bool) -> Keys:
-        """Costs, or bounds where choices are open, of every choice on every cell or of pairs; what ties go by follows.
+        """Costs, or bounds where choices are open, of every choice on every cell or of pairs, and what ties go by.
 
-        Equal latency: less DRAM traffic, then less energy. Infinite where a mapping does not fit.
+        The first is infinite where a mapping does not fit.
         """
         if per_cell:
             designs, prices = with_choices_axis(self.designs), with_choices_axis(self.prices)
@@ -191,17 +146,16 @@ class Search:
             counts = self._counts(choices)
             designs, prices = repeated(self.designs, counts), repeated(self.prices, counts)
         together, flow = mapped_together(self.layer, designs), self.flow
-        if self._is_open(choices):
-            traffic = flow.bound(self.layer, together, prices.bits, choices, self.pins)
+        g = flow.geometry(self.layer)
+        if is_open(self.flow, choices):
+            traffic = flow.bound(g, together, prices.bits, choices, self.pins)
         else:
-            mapping = flow.complete(self.layer, together, prices.bits, choices, self.pins)
-            traffic = flow.traffic(self.layer, together, prices.bits, mapping)
+            mapping = flow.complete(g, together, prices.bits, choices, self.pins)
+            traffic = flow.traffic(g, together, prices.bits, mapping)
         traffic = of_layer(self.layer, traffic, designs)
-        cost = objective_value(self.objective, prices, traffic)
-        values = [np.where(traffic.reason == FEASIBLE, cost, np.inf)]
-        if self.objective == "latency":
-            values += [prices.dram_bits(traffic), prices.total_energy_pj(traffic, cost)]
-        shape = (*(self.shape if per_cell else self.shape[:-1]), _length(choices))
+        cost, *ties = keys_of(self.objective, prices, traffic)
+        values = [np.where(traffic.reason == FEASIBLE, cost, np.inf), *ties]
+        shape = (*(self.shape if per_cell else self.shape[:-1]), length(choices))
         return [np.broadcast_to(value, shape).reshape(*self.shape[:-1], -1) for value in values]
 
     def _counts(self, pairs: Mapping) -> IntArray:
@@ -232,10 +186,6 @@ def _least_by_cell(keys: Keys, cell: IntArray) -> Keys:
             key = np.where(before == np.repeat(value, counts, axis=-1), key, np.inf)
         least.append(np.minimum.reduceat(key, starts, axis=-1))
     return least
-
-
-def _length(choices: Mapping) -> int:
-    return len(next(iter(choices.values())))
 
 
 def _starts(cell: IntArray) -> IntArray:

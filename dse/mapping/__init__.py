@@ -1,0 +1,29 @@
+"""Mappings: how a layer is cut and laid out on each design, the best of all that its dataflow offers.
+
+`search` finds them with numpy, at once; `compiled` finds the same ones, many times faster once it is compiled.
+"""
+
+from __future__ import annotations
+
+from dse.mapping.bench import Bench
+from dse.mapping.search import searched_mapping
+from dse.traffic import Mapping, Pins
+from workloads.layer import Layer
+
+FEW_CELLS = 16  # that are mapped before a search is compiled
+MOST_MACS = 2**42  # of a layer for a batch: leaves 2^11 to what doubles count exactly
+
+
+def best_mapping(bench: Bench, layer: Layer, objective: str, pins: Pins) -> Mapping:
+    """The cheapest mapping of a layer per design; arrays of the shape of the designs."""
+    if pins or bench.cells.count < FEW_CELLS or not _countable(bench, layer):
+        return searched_mapping(bench, layer, objective, pins)
+    from dse.mapping.compiled.kernel import compiled_mapping
+
+    return compiled_mapping(bench, layer, objective)
+
+
+def _countable(bench: Bench, layer: Layer) -> bool:
+    """Whether the compiled search counts a layer exactly; shares of zeros are none of its numbers."""
+    in_use = bench.technology.sparsity.in_use
+    return not in_use and layer.macs * int(bench.designs.batch.max()) <= MOST_MACS
