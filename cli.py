@@ -33,17 +33,21 @@ def cli() -> None:
 @click.argument("config", type=click.Path(path_type=Path))
 @out_option("Folder of the run.  [default: results/NAME]")
 @jobs_option()
+@click.option("--scheduler", metavar="ADDRESS",
+              help="Use the workers of the Dask scheduler at tcp://HOST:PORT instead of processes here.")  # fmt: skip
 @click.option("--fresh", is_flag=True, help="Replace a run that is there instead of resuming it.")
-def sweep(config: Path, out: Path | None, jobs: int, fresh: bool) -> None:
+def sweep(config: Path, out: Path | None, jobs: int, scheduler: str | None, fresh: bool) -> None:
     """Evaluate every design of CONFIG on every workload.
 
     A killed sweep goes on where it stopped. The run folder gets run.json and points.parquet. docs/config.md and
-    `dse schema` describe CONFIG.
+    `dse schema` describe CONFIG, docs/scale.md runs that take long or more than one machine.
 
     \b
     Examples:
       dse sweep examples/quidam.yaml
       dse sweep study.yaml -o results/second --jobs 8
+      dse sweep study.yaml --fresh
+      dse sweep study.yaml --scheduler tcp://10.0.0.1:8786
     """
     from dse.config import load_study
     from dse.report.run import RESULTS
@@ -52,12 +56,14 @@ def sweep(config: Path, out: Path | None, jobs: int, fresh: bool) -> None:
 
     study = load_study(config)
     with show_progress() as progress:
-        summary = run_sweep(study, out or RESULTS / study.name, jobs, fresh, progress)
+        summary = run_sweep(study, out or RESULTS / study.name, jobs, fresh, progress, scheduler)
     percent = 100 * summary.feasible / max(1, summary.points)
     click.echo(
         f"{summary.path}: {summary.designs:,} designs x {len(study.workloads)} workloads = {summary.points:,} points, "
         f"{percent:.1f} % feasible, {summary.wall_s:.1f} s{' (resumed)' if summary.resumed else ''}"
     )
+    if summary.failed:
+        click.echo(f"{summary.failed:,} points are infeasible because their evaluation failed: see `reason`", err=True)
     click.echo(f"next: dse pareto {shlex.quote(str(summary.path))} --metric {study.objectives[0]}")
 
 
@@ -87,6 +93,53 @@ def pareto(run: str | None, metrics: tuple[str, ...], form: str, out: Path | Non
     click.echo(found.render(form).rstrip("\n"))
     for message in (*found.messages, f"wrote {found.csv_path}", *(f"wrote {path}" for path in found.figures)):
         click.echo(message, err=True)
+
+
+@cli.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@out_option("Folder of the run.  [default: results/NAME-optimize]")
+@click.option("--algorithm", metavar="NAME", help="nsga2, nsga3, random or local.  [default: the config's, else nsga2]")
+@click.option("--evaluations", type=click.IntRange(1, 1_000_000), metavar="N",
+              help="Designs to evaluate at most.  [default: the config's, else 20000]")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), metavar="S",
+              help="Seed of the random generator.  [default: the config's, else 0]")  # fmt: skip
+@click.option("--fresh", is_flag=True, help="Replace a run that is there instead of resuming it.")
+def optimize(
+    config: Path, out: Path | None, algorithm: str | None, evaluations: int | None, seed: int | None, fresh: bool
+) -> None:
+    """Search the space of CONFIG for the Pareto front of its objectives (needs the extra `optimize`).
+
+    For spaces too large to sweep. The run folder gets run.json, points.parquet with the designs evaluated, front.csv,
+    and convergence.csv with its figure; `dse pareto` and `dse report` read it like a sweep's. See docs/optimize.md.
+
+    \b
+    Examples:
+      dse optimize examples/optimize.yaml
+      dse optimize study.yaml --algorithm nsga3 --evaluations 50000 --seed 7
+      dse optimize study.yaml -o results/second --fresh
+    """
+    from dataclasses import replace
+
+    from dse.config import load_study
+    from dse.config.options import load_names
+    from dse.optimize import optimize as run_optimize
+    from dse.optimizers import list_algorithms
+    from dse.report.run import RESULTS
+    from dse.terminal.progress import show_progress
+
+    load_names([algorithm] if algorithm else [], "--algorithm", "algorithm", list_algorithms())
+    study = load_study(config)
+    options = study.optimization.override(algorithm, evaluations, seed)
+    with show_progress() as progress:
+        path = out or RESULTS / f"{study.name}-optimize"
+        summary = run_optimize(replace(study, optimization=options), path, fresh, progress)
+    click.echo(
+        f"{summary.path}: {summary.designs:,} of {summary.space:,} designs evaluated by {options.algorithm}, stopped "
+        f"by {summary.stopped}; front of {summary.distinct:,} points ({summary.front:,} designs), "
+        f"{summary.wall_s:.1f} s{' (finished before)' if summary.found else ''}"
+    )
+    metrics = " ".join(f"--metric {name}" for name in study.objectives)
+    click.echo(f"next: dse pareto {shlex.quote(str(summary.path))} {metrics}")
 
 
 @cli.command()

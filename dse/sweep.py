@@ -1,51 +1,55 @@
 """Sweeps: every design of a study, every workload, one row each in `points.parquet`.
 
-The space is cut into blocks; each finished block is one file under `parts/`, put in place by a rename, so a killed
-sweep resumes at the blocks that are missing and ends with the same bytes. `run.json` is written last: a run directory
-with it is complete.
+The space is cut into blocks; an executor turns them into tables, wherever that is, and this process alone writes them
+into the run directory. A killed sweep resumes at the blocks that are missing and ends with the same bytes.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
+import sys
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 import dse
+from dse.block_points import block_points, failed_points
 from dse.config import Study
-from dse.errors import InputError, Problem
-from dse.evaluate import evaluate
-from dse.points import SCHEMA, points_table
+from dse.errors import RunError
+from dse.executors import Executor, in_processes, in_this_process
+from dse.payload import Counts, count, decode
+from dse.points import SCHEMA
 from dse.provenance import pe_hashes
+from dse.run_directory import RunDirectory, written
 from dse.sample import sampled_ids
 from dse.space import Block
 
 BLOCK_DESIGNS = 16_384
+MAX_ROUNDS = 3  # of evaluating parts again that were damaged after they were written
+
+Blocks = Callable[[], Iterator[Block]]
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a sweep is, in designs."""
+    """How far a sweep is, in designs; `feasible` is the share of feasible points so far, None before the first."""
 
     done: int
     total: int
     elapsed_s: float
+    feasible: float | None = None
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What a finished sweep left behind."""
+    """What a finished sweep left behind; `failed` points are infeasible because their evaluation raised an error."""
 
     path: Path
     designs: int
@@ -53,155 +57,147 @@ class RunSummary:
     feasible: int
     wall_s: float
     resumed: bool
+    failed: int = 0
 
 
-def sweep(study: Study, out: Path, jobs: int, fresh: bool, progress: Callable[[Progress], None]) -> RunSummary:
+def to_stderr(message: str) -> None:
+    """Show a message of a sweep."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def sweep(
+    study: Study,
+    out: Path,
+    jobs: int,
+    fresh: bool,
+    progress: Callable[[Progress], None],
+    scheduler: str | None = None,
+    say: Callable[[str], None] = to_stderr,
+) -> RunSummary:
     """Evaluate every design of the study on every workload into the run directory `out`.
 
-    Raises InputError when `out` holds a run of another configuration, version or PE library.
+    In `jobs` processes, or by the workers of the Dask scheduler at the address `scheduler`.
+    Raises InputError when `out` holds a run of another configuration, version or PE library, RunError when another
+    process is working in it, it cannot be written, or workers are lost for good.
     """
     start = time.monotonic()
-    identity = _identity(study)
-    if fresh and out.exists():
-        _remove_run(out)
-    finished = _check_owner(out, identity)
-    if finished:
-        return RunSummary(out, finished["designs"], finished["points"], finished["feasible"], 0.0, True)
-    parts = out / "parts"
-    parts.mkdir(parents=True, exist_ok=True)
-    _write_text(parts / "plan.json", json.dumps(identity, indent=2, sort_keys=True))
-    resumed = _evaluate_blocks(study, parts, jobs, lambda done, total: progress(
-        Progress(done, total, time.monotonic() - start)))  # fmt: skip
-    points, feasible = _merge(study, parts, out, identity)
-    designs = points // len(study.workloads)
-    wall_s = time.monotonic() - start
-    _write_text(out / "run.json", json.dumps({
-        **identity, "name": study.name, "config": study.resolved, "designs": designs, "points": points,
-        "feasible": feasible, "seed": study.sample.seed, "wall_s": round(wall_s, 2),
-        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-    }, indent=2, sort_keys=True) + "\n")  # fmt: skip
-    shutil.rmtree(parts)
-    return RunSummary(out, designs, points, feasible, wall_s, resumed)
+    directory = RunDirectory(out, _identity(study))
+    if not fresh and (found := directory.finished()) and not directory.parts.exists():
+        return _summary(out, found)
+    with _executor(study, jobs, scheduler, say) as execute, directory.locked():
+        if fresh:
+            directory.clear()
+        elif found := directory.finished():
+            directory.remove_parts()
+            return _summary(out, found)
+        directory.begin()
+        done, resumed = _complete(study, directory, execute, lambda designs, total, counts: progress(
+            Progress(designs, total, time.monotonic() - start, counts.share)), say)  # fmt: skip
+        wall_s = time.monotonic() - start
+        directory.end({
+            **done.numbers, "name": study.name, "config": study.resolved, "seed": study.sample.seed,
+            "wall_s": round(wall_s, 2), "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        })  # fmt: skip
+    return _summary(out, done.numbers, wall_s, resumed)
+
+
+@dataclass(frozen=True)
+class _Done:
+    designs: int
+    counts: Counts
+    failed: int
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """As in run.json."""
+        counts = {"points": self.counts.points, "feasible": self.counts.feasible}
+        return {"designs": self.designs, **counts, "failed": self.failed}
+
+
+def _summary(out: Path, numbers: Mapping[str, Any], wall_s: float = 0.0, resumed: bool = True) -> RunSummary:
+    counts = (numbers["designs"], numbers["points"], numbers["feasible"])
+    return RunSummary(out, *counts, wall_s, resumed, numbers.get("failed", 0))
 
 
 def _identity(study: Study) -> dict[str, Any]:
-    """What makes two runs the same run."""
+    """What makes two runs the same run, to the byte."""
     return {
         "version": dse.__version__,
         "config_sha256": study.sha256,
         "pe_models": pe_hashes(study.space),
+        "block_designs": BLOCK_DESIGNS,
     }
 
 
-def _check_owner(out: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
-    """The finished run in `out` if it is this one; None when there is none yet."""
-    advice = "choose another directory with -o, or replace it with --fresh"
-    for path in (out / "run.json", out / "parts" / "plan.json"):
-        if path.exists():
-            found = _read_object(path)
-            if any(found.get(key) != value for key, value in identity.items()):
-                raise InputError(Problem(str(out), "holds a run of another config, version or PE library", hint=advice))
-            if path.name == "run.json" and found.get("points") == _rows(out / "points.parquet"):
-                return found
-    foreign = any(path.suffix != ".partial" for path in (out / "parts").glob("*"))
-    if foreign and not (out / "parts" / "plan.json").exists():
-        rule = "holds files that no sweep wrote"  # and that the end of this one would remove
-        raise InputError(Problem(str(out / "parts"), rule, hint="choose another directory with -o"))
-    return None
+def _executor(
+    study: Study, jobs: int, scheduler: str | None, say: Callable[[str], None]
+) -> AbstractContextManager[Executor]:
+    if scheduler is not None:
+        from dse.cluster import cluster
+
+        return cluster(scheduler, study.space, say)
+    return nullcontext(in_this_process if jobs == 1 else in_processes(jobs))
 
 
-def _read_object(path: Path) -> dict[str, Any]:
-    """A JSON object, empty where the file is torn."""
-    try:
-        found = json.loads(path.read_text())
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _blocks(study: Study) -> Iterator[Block]:
+def _blocks(study: Study) -> Blocks:
+    """The blocks of a study, from the start at each call."""
     if study.sample.method == "grid":
-        return study.space.blocks(BLOCK_DESIGNS)
-    return study.space.select(sampled_ids(study.space, study.sample), BLOCK_DESIGNS)
+        return partial(study.space.blocks, BLOCK_DESIGNS)
+    return partial(study.space.select, sampled_ids(study.space, study.sample), BLOCK_DESIGNS)
 
 
-def _evaluate_blocks(study: Study, parts: Path, jobs: int, progress: Callable[[int, int], None]) -> bool:
-    """Evaluate the blocks whose part is missing; returns whether some were there already."""
-    sizes = {index: len(block.design_ids) for index, block in enumerate(_blocks(study))}
-    missing = {index for index, size in sizes.items() if _rows(_part(parts, index)) != size * len(study.workloads)}
-    total = sum(sizes.values())
-    done = total - sum(sizes[index] for index in missing)
-    progress(done, total)
-    work = ((index, block) for index, block in enumerate(_blocks(study)) if index in missing)
-    for index in _finished(study, work, parts, jobs):
-        done += sizes[index]
-        progress(done, total)
-    return len(missing) < len(sizes)
+def _complete(
+    study: Study,
+    directory: RunDirectory,
+    execute: Executor,
+    progress: Callable[[int, int, Counts], None],
+    say: Callable[[str], None],
+) -> tuple[_Done, bool]:
+    """Evaluate what is missing and merge all, again where a part was damaged in between; and whether some was there."""
+    blocks = _blocks(study)
+    sizes = [len(block.design_ids) for block in blocks()]
+    resumed = bool(directory.part_numbers())
+    for _ in range(MAX_ROUNDS):
+        whole = _whole_parts(directory, say)
+        done, counts = sum(sizes[number] for number in whole), Counts.sum(whole.values())
+        progress(done, sum(sizes), counts)
+        work = ((number, block) for number, block in enumerate(blocks()) if number not in whole)
+        with closing(execute(partial(block_points, study), work)) as results:
+            for number, payload in results:
+                directory.write_part(number, payload)
+                done, counts = done + sizes[number], counts.plus(count(payload))
+                progress(done, sum(sizes), counts)
+        with suppress(_DamagedError):
+            return _Done(sum(sizes), counts, _merge(directory, len(sizes))), resumed
+    raise RunError(f"{directory.parts}: finished parts are damaged time and again; check the disk")
 
 
-def _finished(study: Study, work: Iterator[tuple[int, Block]], parts: Path, jobs: int) -> Iterator[int]:
-    """Evaluate the blocks, in this process or in `jobs` others; yields the index of each as it is done."""
-    if jobs == 1:
-        for index, block in work:
-            _evaluate_block(study, block, _part(parts, index))
-            yield index
-        return
-    pool = ProcessPoolExecutor(jobs)
-    try:
-        futures = {pool.submit(_evaluate_block, study, block, _part(parts, index)): index for index, block in work}
-        for future in as_completed(futures):
-            future.result()
-            yield futures[future]
-    finally:
-        pool.shutdown(cancel_futures=True)
+def _whole_parts(directory: RunDirectory, say: Callable[[str], None]) -> dict[int, Counts]:
+    """What the whole parts count, by number; damaged ones are spoken of."""
+    payloads = ((number, directory.read_part(number)) for number in directory.part_numbers())
+    found = {number: None if payload is None else count(payload) for number, payload in payloads}
+    damaged = [f"{number:06d}" for number, counts in found.items() if counts is None]
+    if damaged:
+        names = ", ".join(damaged[:10]) + (", ..." if len(damaged) > 10 else "")
+        say(f"{directory.parts}: damaged, evaluated again: {names}")
+    return {number: counts for number, counts in found.items() if counts is not None}
 
 
-def _evaluate_block(study: Study, block: Block, path: Path) -> None:
-    evaluations = evaluate(block.designs, study.workloads, study.technology, study.mapping_objective)
-    table = pa.concat_tables(
-        points_table(block, workload.name, evaluation)
-        for workload, evaluation in zip(study.workloads, evaluations, strict=True)
-    )
-    partial = path.with_suffix(f".{os.getpid()}.partial")  # another process may write the same part
-    pq.write_table(table, partial, compression="zstd")
-    os.replace(partial, path)
+class _DamagedError(Exception):
+    """A part is not, or no longer, what was written."""
 
 
-def _part(parts: Path, index: int) -> Path:
-    return parts / f"{index:06d}.parquet"
-
-
-def _rows(path: Path) -> int:
-    """Number of rows of a Parquet file, 0 where it is missing or torn."""
-    try:
-        return int(pq.read_metadata(path).num_rows)
-    except (OSError, pa.ArrowException):
-        return 0
-
-
-def _merge(study: Study, parts: Path, out: Path, identity: dict[str, Any]) -> tuple[int, int]:
-    """All parts, in order, as one file; returns the numbers of points and of feasible points."""
-    partial, points, feasible = parts / f"points.{os.getpid()}.partial", 0, 0
-    metadata = {"dse": json.dumps(identity, sort_keys=True)}
-    with pq.ParquetWriter(partial, SCHEMA.with_metadata(metadata), compression="zstd") as writer:
-        for index, _ in enumerate(_blocks(study)):
-            table = pq.read_table(_part(parts, index)).cast(SCHEMA).replace_schema_metadata(metadata)
-            writer.write_table(table)
-            points += table.num_rows
-            feasible += int(pc.sum(table["feasible"]).as_py() or 0)
-    os.replace(partial, out / "points.parquet")
-    return points, feasible
-
-
-def _remove_run(out: Path) -> None:
-    """Remove what a sweep writes, nothing else."""
-    if (out / "parts" / "plan.json").exists():
-        shutil.rmtree(out / "parts")
-    for name in ("run.json", "points.parquet", "pareto.csv"):
-        (out / name).unlink(missing_ok=True)
-
-
-def _write_text(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text)
-    os.replace(partial, path)
+def _merge(directory: RunDirectory, parts: int) -> int:
+    """All parts, in order, as one file; returns the number of failed points. Raises _DamagedError."""
+    failed, identity = 0, json.dumps(directory.identity, sort_keys=True)
+    with written(directory.points) as file:
+        schema = SCHEMA.with_metadata({"dse": identity})
+        with pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer:
+            for number in range(parts):
+                payload = directory.read_part(number)
+                if payload is None:
+                    raise _DamagedError
+                table = decode(payload).replace_schema_metadata(schema.metadata)
+                writer.write_table(table)
+                failed += failed_points(table)
+    return failed

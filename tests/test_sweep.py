@@ -21,7 +21,7 @@ from dse.sweep import Progress, sweep
 CONFIG = """
 schema: 1
 name: tiny
-workloads: [resnet20-cifar10, mobilenetv2]
+workloads: [resnet20-cifar10, fsrcnn-x2]
 space:
   pe_type: [int16, lightpe1]
   rows: [8, 12]
@@ -32,7 +32,7 @@ space:
   clock_mhz: [max, 150]
 objectives: [perf_per_area, energy]
 """
-SMALL = CONFIG.replace(", mobilenetv2", "")
+SMALL = CONFIG.replace(", fsrcnn-x2", "")
 MIXED = SMALL.replace("  rows", "  dataflow: [weight_stationary, row_stationary]\n  rows")
 
 
@@ -96,10 +96,10 @@ def test_a_killed_sweep_resumes_and_ends_with_the_same_bytes(
     unbroken = sweep(study, tmp_path / "unbroken", 1, False, quiet).path
 
     sweep_interrupted(study, tmp_path / "broken")
-    done = list((tmp_path / "broken" / "parts").glob("*.parquet"))
+    done = list((tmp_path / "broken" / "parts").glob("*.part"))
     assert 0 < len(done) < study.space.size / 16
     assert not (tmp_path / "broken" / "run.json").exists()
-    (tmp_path / "broken" / "parts" / "000007.partial").write_bytes(b"torn")
+    (tmp_path / "broken" / "parts" / "000007.part.partial").write_bytes(b"torn")
     times = {path: path.stat().st_mtime_ns for path in done}
     counted: list[int] = []
     resumed = sweep(study, tmp_path / "broken", 1, False, lambda p: counted.append(p.done))
@@ -113,7 +113,7 @@ def test_a_torn_part_is_evaluated_again(study: Study, tmp_path: Path, monkeypatc
     unbroken = sweep(study, tmp_path / "unbroken", 1, False, quiet).path
 
     sweep_interrupted(study, tmp_path / "broken")
-    torn, emptied = sorted((tmp_path / "broken" / "parts").glob("*.parquet"))[:2]
+    torn, emptied = sorted((tmp_path / "broken" / "parts").glob("*.part"))[:2]
     torn.write_bytes(torn.read_bytes()[:1000])
     emptied.write_bytes(b"")
     assert digest(sweep(study, tmp_path / "broken", 1, False, quiet).path) == digest(unbroken)
@@ -200,11 +200,11 @@ def test_a_sweep_of_one_dataflow_is_not_resumed_with_another(study: Study, tmp_p
     )
     out = tmp_path / "run"
     sweep_interrupted(study, out)
-    parts = sorted((out / "parts").glob("*.parquet"))
+    parts = sorted((out / "parts").glob("*.part"))
     for text in (MIXED, other, MIXED.replace("weight", "input")):
         with pytest.raises(InputError, match="holds a run of another config"):
             sweep(study_of(tmp_path, text), out, 1, False, quiet)
-    assert sorted((out / "parts").glob("*.parquet")) == parts
+    assert sorted((out / "parts").glob("*.part")) == parts
 
 
 def test_a_sample_sweeps_only_its_designs_and_gives_the_grid_rows(study: Study, tmp_path: Path) -> None:

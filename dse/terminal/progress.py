@@ -1,4 +1,4 @@
-"""Progress of a sweep on stderr: on a terminal a bar with rate and remaining time, else a plain line now and then."""
+"""Progress of a sweep on stderr: on a terminal a bar with rate, feasible share and time left, else lines."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def show_progress() -> Iterator[Callable[[Progress], None]]:
         rich.TextColumn("sweep"),
         rich.BarColumn(),
         rich.MofNCompleteColumn(),
-        rich.TextColumn("designs  {task.fields[rate]}"),
+        rich.TextColumn("designs  {task.fields[facts]}"),
         rich.TimeRemainingColumn(),
     )
     with rich.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("sweep", total=None, rate="")
+        task = bar.add_task("sweep", total=None, facts="")
         rate = _Rate()
 
         def update(now: Progress) -> None:
-            bar.update(task, completed=now.done, total=now.total, rate=f"{rate.per_second(now):,.0f}/s")
+            bar.update(task, completed=now.done, total=now.total, facts=_facts(now, rate.per_second(now)))
 
         yield update
 
@@ -58,7 +58,23 @@ def _lines() -> Callable[[Progress], None]:
         speed = rate.per_second(now)
         if speed and now.elapsed_s - last[0] >= SECONDS_BETWEEN_LINES:
             last[0] = now.elapsed_s
-            left = (now.total - now.done) / speed
-            print(f"{now.done:,} of {now.total:,} designs, {speed:,.0f}/s, {left:,.0f} s left", file=sys.stderr)
+            left = _duration((now.total - now.done) / speed)
+            print(
+                f"{now.done:,} of {now.total:,} designs, {_facts(now, speed)}, {left} left", file=sys.stderr, flush=True
+            )
 
     return update
+
+
+def _facts(now: Progress, speed: float) -> str:
+    """Rate and, once there are points, the share of feasible ones."""
+    share = "" if now.feasible is None else f", {100 * now.feasible:.0f} % feasible"
+    return f"{speed:,.0f}/s{share}"
+
+
+def _duration(seconds: float) -> str:
+    """Seconds below two minutes, then minutes, then hours and minutes."""
+    if seconds < 120:
+        return f"{seconds:,.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60:,} h {minutes % 60} min"
