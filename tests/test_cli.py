@@ -37,7 +37,7 @@ space:
   rows: [8, 12]
   clock_mhz: [max, 100]
 """
-COMMANDS = ("sweep", "pareto", "evaluate", "report", "list", "characterize", "validate", "schema")
+COMMANDS = ("sweep", "pareto", "optimize", "evaluate", "report", "list", "characterize", "validate", "schema")
 EVALUATE = ("evaluate", "--workload", "resnet20-cifar10")
 
 

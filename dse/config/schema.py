@@ -16,6 +16,7 @@ from pydantic import AfterValidator, ConfigDict, Field, create_model, model_vali
 from dse.config.fields import Known, Strict, broken, distinct, name_axis, numeric_axis
 from dse.dataflow import list_dataflows, load_dataflow
 from dse.metrics import METRICS
+from dse.optimizers import list_algorithms
 from dse.space import NUMERIC_AXES, SPACE_AXES, SPAD_AXES, Axis, DesignSpace
 from dse.sparsity import COMPRESSIONS, Sparsity
 from dse.technology import OBJECTIVES, Technology
@@ -28,6 +29,7 @@ SCHEMA_VERSION = 1
 MAX_WORKLOADS = 1000
 MAX_DESIGNS = 2**63 - 1  # design ids are int64
 MAX_SAMPLE = 100_000_000
+MAX_EVALUATIONS = 1_000_000  # of `dse optimize`
 METHODS = ("grid", "random", "lhs", "sobol")
 
 MetricName = Annotated[str, Known("metric", lambda: tuple(METRICS))]
@@ -131,6 +133,20 @@ class SparsityModel(Strict):
     )
 
 
+class OptimizeModel(Strict):
+    """How `dse optimize` searches the space; see docs/optimize.md."""
+
+    algorithm: Annotated[str, Known("algorithm", list_algorithms)] = Field(
+        default="nsga2", description="search algorithm of `dse optimize`"
+    )
+    evaluations: int = Field(default=20_000, ge=1, le=MAX_EVALUATIONS, description="designs to evaluate at most")
+    population: int = Field(default=100, ge=4, le=10_000, description="designs proposed at a time")
+    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="seed of the random generator")
+    stagnation: int | None = Field(
+        default=5000, ge=1, description="evaluations without a change of the front that end the search; null: none do"
+    )
+
+
 class TechnologyModel(Strict):
     """Memories, wires and scaling."""
 
@@ -185,6 +201,7 @@ class ConfigModel(Strict):
     )
     constraints: dict[MetricName, Bounds] = Field(default={}, description="limits per metric: `{area: {max: 20}}`")
     sample: SampleModel = Field(default=SampleModel(), description="all designs, or a sample of them")
+    optimize: OptimizeModel = Field(default=OptimizeModel(), description="how `dse optimize` searches the space")
     mapping: MappingModel = Field(default=MappingModel(), description="how layers are mapped")
     technology: TechnologyModel = Field(default=TechnologyModel(), description="memories, wires, scaling")
 

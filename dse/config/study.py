@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,29 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Optimization:
+    """How `dse optimize` searches the space: at most `evaluations` designs, about `population` at a time.
+
+    It stops after `stagnation` evaluations without a change of the front (None: it does not).
+    """
+
+    algorithm: str
+    evaluations: int
+    population: int
+    seed: int
+    stagnation: int | None
+
+    def override(self, algorithm: str | None, evaluations: int | None, seed: int | None) -> Optimization:
+        """These options with others in their place; None keeps one."""
+        return replace(
+            self,
+            algorithm=self.algorithm if algorithm is None else algorithm,
+            evaluations=self.evaluations if evaluations is None else evaluations,
+            seed=self.seed if seed is None else seed,
+        )
+
+
+@dataclass(frozen=True)
 class Constraint:
     """Limits of a metric, in its unit; None where there is none."""
 
@@ -49,12 +72,16 @@ class Constraint:
 
 @dataclass(frozen=True)
 class Study:
-    """A checked config. `resolved` is its canonical form with all defaults; `sha256` the hash of that as JSON."""
+    """A checked config. `resolved` is its canonical form with all defaults; `sha256` the hash of that as JSON.
+
+    `optimization` is in neither: how a space is searched changes no point. See `with_optimization`.
+    """
 
     name: str
     workloads: tuple[Workload, ...]
     space: DesignSpace
     sample: Sample
+    optimization: Optimization
     objectives: tuple[str, ...]
     constraints: tuple[Constraint, ...]
     mapping_objective: str
@@ -77,6 +104,12 @@ def load_study(path: Path | str) -> Study:
     if problems or config is None:
         raise InputError(source.in_order(problems))
     return _study(config, workloads)
+
+
+def with_optimization(study: Study) -> Study:
+    """The study with `optimization` in its canonical form and in its hash: what identifies a search of its space."""
+    resolved = {**study.resolved, "optimize": asdict(study.optimization)}
+    return replace(study, resolved=resolved, sha256=_sha256(resolved))
 
 
 def _load_workloads(source: Source, folder: Path) -> tuple[dict[str, Workload], list[Problem]]:
@@ -136,6 +169,7 @@ def _study(config: ConfigModel, workloads: Mapping[str, Workload]) -> Study:
         workloads=tuple(workloads.values()),
         space=space,
         sample=Sample(config.sample.method, config.sample.n, config.sample.seed),
+        optimization=Optimization(**config.optimize.model_dump()),
         objectives=tuple(config.objectives),
         constraints=tuple(Constraint(name, bounds.min, bounds.max) for name, bounds in config.constraints.items()),
         mapping_objective=config.mapping.objective,

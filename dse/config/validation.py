@@ -8,7 +8,16 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from dse.config.fields import TAGS, Range
-from dse.config.schema import Bounds, MappingModel, Noc, SampleModel, Space, SparsityModel, TechnologyModel
+from dse.config.schema import (
+    Bounds,
+    MappingModel,
+    Noc,
+    OptimizeModel,
+    SampleModel,
+    Space,
+    SparsityModel,
+    TechnologyModel,
+)
 from dse.config.yaml_source import Location, Source
 from dse.dataflow import list_dataflows, load_dataflow
 from dse.errors import Problem, did_you_mean
@@ -42,6 +51,7 @@ RULES = {  # pydantic's kinds of error, in our words
 NESTED: dict[str, type[BaseModel]] = {
     "space": Space,
     "sample": SampleModel,
+    "optimize": OptimizeModel,
     "mapping": MappingModel,
     "technology": TechnologyModel,
 }
