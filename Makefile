@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench docs characterize test-all clean
+.PHONY: demo test check bench bench-peers docs characterize test-all clean
 
 .venv/.base: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -35,6 +35,9 @@ check: .venv/.dev  ## lint, format and types
 
 bench: .venv/.dev  ## speed, side by side where it is a ratio
 	$(BIN)/python -m benchmarks.evaluate
+
+bench-peers: .venv/.base  ## other tools side by side, an hour or so; writes docs/peers.md
+	$(BIN)/python -m benchmarks.peers
 
 docs: .venv/.base  ## write the generated parts of README.md and docs/ again
 	$(BIN)/dse sweep examples/quidam.yaml
