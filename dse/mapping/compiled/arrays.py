@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.mapping.bench import Bench
+from dse.mapping.bench import Bench, mapped_together
+from dse.mapping.compiled.nest import Form
 from dse.space import Designs, FloatArray
+from workloads.layer import Layer
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,11 @@ class CellArrays:
     def cells(self) -> int:
         """Number of cells."""
         return self.bench.cells.count
+
+    def all(self, form: Form, layer: Layer) -> dict[str, FloatArray]:
+        """Every array of the cells that a search reads."""
+        together = mapped_together(layer, self.bench.cell_designs)
+        return {"cells": self.axes(together, form.axes), "widths": self.widths(), **self.prices(form.prices)}
 
     def axes(self, together: Designs, names: tuple[str, ...]) -> FloatArray:
         """Axes of the cells, and how often a layer runs for the whole batch."""

@@ -21,15 +21,16 @@ from dse.mapping.compiled.graph import Graph, Symbol
 from dse.mapping.compiled.loops import DOUBLE, INDEX, INNER, LoopNest, Token, Value
 from dse.prices import Prices
 from dse.space import NUMERIC_AXES, Designs
-from dse.traffic import FEASIBLE
+from dse.traffic import FEASIBLE, Traffic
 from workloads.layer import Layer
 
 CELL, CHOICE = 1, 2  # levels of loops
 ARRAYS = (
     "margin", "layer", "cells", "widths", "cell_prices", "width_prices", "design_prices", "choices", "pool", "tables",
-    "starts", "values", "firsts", "scratch", "best", "found", "won",
+    "starts", "values", "firsts", "scratch", "best", "found", "won", "kept",
 )  # fmt: skip
 SIZES = ("n_cells", "n_choices", "n_values", "n_pool", "n_widths", "n_designs")
+KEPT = ("cycles", "energy_pj")  # of the best mapping
 SCRATCH_ROWS = 96
 MASK_BITS = 64  # most designs of a cell that are searched together
 FITS, ALIVE = 0, 1  # rows of the scratch; behind ALIVE one for each level
@@ -41,6 +42,7 @@ class Form:
 
     dataflow: str
     objective: str
+    value_only: bool  # find the least cost, not the mapping that is the first to have it
     groups: tuple[tuple[str, ...], ...]  # parameters of a choice, then those that are open, by group
     prefixes: tuple[tuple[str, ...], ...]  # groups of which the values that are worth trying come first
     axes: tuple[str, ...]  # of a cell
@@ -55,7 +57,7 @@ class Form:
     @property
     def keys(self) -> int:
         """How many costs are compared."""
-        return 3 if self.objective == "latency" else 1
+        return 3 if self.objective == "latency" and not self.value_only else 1
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -126,14 +128,23 @@ class Formulas:
 
     def keys(self, choice: dict[str, Any]) -> tuple[Symbol, list[Symbol]]:
         """Whether a choice fits, and its costs: bounds while parameters are open."""
+        traffic = self._traffic(choice)
+        costs = keys_of(self.form.objective, self.prices, traffic)
+        return self.graph.lift(traffic.reason) == FEASIBLE, [self.graph.lift(cost) for cost in costs[: self.form.keys]]
+
+    def kept(self, choice: dict[str, Any]) -> list[Symbol]:
+        """What is kept of a full choice: KEPT."""
+        traffic = self._traffic(choice)
+        cycles = self.prices.total_cycles(traffic)
+        return [self.graph.lift(cycles), self.graph.lift(self.prices.total_energy_pj(traffic, cycles))]
+
+    def _traffic(self, choice: dict[str, Any]) -> Traffic:
         known = self.g, self.designs, self.prices.bits
         if any(name not in choice for name in self.form.names):
             traffic = self.flow.bound(*known, choice, {})
         else:
             traffic = self.flow.traffic(*known, self.flow.complete(*known, choice, {}))
-        traffic = of_layer(self.form.layer, traffic, replace(self.designs, batch=self.times))
-        costs = keys_of(self.form.objective, self.prices, traffic)
-        return self.graph.lift(traffic.reason) == FEASIBLE, [self.graph.lift(cost) for cost in costs]
+        return of_layer(self.form.layer, traffic, replace(self.designs, batch=self.times))
 
 
 def _with_symbols(value: Any, symbol: Callable[[], Symbol]) -> Any:
@@ -154,7 +165,7 @@ def assembly(formulas: Formulas) -> str:
         "design_prices": ("n_cells", len(form.prices[2]), *designs), "choices": (0, "n_choices"), "pool": (0, "n_pool"),
         "tables": (0, "n_choices"), "values": (0, "n_values"), "scratch": (SCRATCH_ROWS, form.longest),
         "best": ("n_cells", form.keys, *designs), "found": ("n_cells", *designs),
-        "won": ("n_cells", len(form.names), *designs),
+        "won": ("n_cells", len(form.names), *designs), "kept": ("n_cells", len(KEPT), *designs),
     }  # fmt: skip
     nest = LoopNest(formulas.graph, "search", {name: extents.get(name, (0,)) for name in ARRAYS}, SIZES)
     nest.named["margin"] = nest.here.load(nest.named["margin"])
@@ -199,7 +210,7 @@ def _search_level(
 
     def mark() -> None:
         first, *ties = (nest.number(cost) for cost in costs)
-        hit = _before(nest, [nest.here.fmul(first, nest.named["margin"]), *ties], or_equal=True)
+        hit = _before(nest, [nest.here.fmul(first, nest.named["margin"]), *ties], or_equal=not formulas.form.value_only)
         nest.add_if(nest.here.and_(hit, nest.is_set(FITS, counter)), nest.bit_of_design(), alive, counter)
 
     nest.for_each_design(level, start, end, costs, mark, mask, at_once=True)
@@ -217,11 +228,14 @@ def _search_level(
             high = nest.first_unset(level + 1, low, high, formulas.offered(choice | first, tuple(first)))
         _search_level(nest, formulas, choice, chosen, low, high, mask)
     else:
-        _keep_best(nest, costs, list(choice.values()), mask)
+        kept = formulas.kept(choice)
+        _keep_best(nest, costs, kept, list(choice.values()), mask, formulas.form.value_only)
     nest.close()
 
 
-def _keep_best(nest: LoopNest, costs: list[Symbol], parameters: list[Any], mask: Value) -> None:
+def _keep_best(
+    nest: LoopNest, costs: list[Symbol], kept: list[Symbol], parameters: list[Any], mask: Value, value_only: bool
+) -> None:
     """Remember a full choice for the designs of a mask for which it is the best so far, or the first of the best."""
     chosen = [nest.number(parameter) for parameter in parameters]
     nest.inner = len(nest.loops)
@@ -229,7 +243,7 @@ def _keep_best(nest: LoopNest, costs: list[Symbol], parameters: list[Any], mask:
     nest.next_if(nest.is_none(mask, nest.bits_of_width()))
     nest.open("d", INDEX(0), nest.whole("n_designs"))
     nest.next_if(nest.is_none(mask, nest.bit_of_design()))
-    values = [nest.number(cost) for cost in costs]
+    values, totals = [nest.number(cost) for cost in costs], [nest.number(total) for total in kept]
     is_new = nest.here.fcmp_ordered("==", nest.here.load(nest.address("found", "c", "w", "d")), DOUBLE(0))
     better = _before(nest, values, or_equal=False)
     equal = nest.here.and_(is_new, _before(nest, values, or_equal=True))
@@ -237,9 +251,10 @@ def _keep_best(nest: LoopNest, costs: list[Symbol], parameters: list[Any], mask:
     def keep() -> None:
         _store(nest, "best", values)
         _store(nest, "won", chosen)
+        _store(nest, "kept", totals)
         nest.here.store(DOUBLE(1), nest.address("found", "c", "w", "d"))
 
-    nest.do_if(nest.here.or_(better, equal), keep)
+    nest.do_if(better if value_only else nest.here.or_(better, equal), keep)
     nest.close()
     nest.close()
 
