@@ -19,6 +19,7 @@ from dse.technology import Technology
 from dse.traffic import Mapping, Pins, Traffic
 from pe_library.model import load_pe_type
 from workloads.layer import Layer, Workload
+from workloads.shared import shared_layers
 
 OVERFLOW_REASON = "reduction longer than the psum width allows"
 
@@ -76,9 +77,9 @@ def evaluate(
     """Whole workloads on each design; a layer shape that several of them share is mapped once."""
     bench = Bench.of(designs, technology)
     found: list[Evaluation | None] = [None] * len(workloads)
-    for layer, counts in _shared_layers(workloads):
-        result = evaluate_layer(bench, layer, objective, pins or {})
-        for index, count in counts:
+    for each in shared_layers(workloads):
+        result = evaluate_layer(bench, each.layer, objective, pins or {})
+        for index, count in each.counts:
             found[index] = extended(found[index], bench, result, count)
     return [evaluation for evaluation in found if evaluation is not None]  # every workload has at least one layer
 
@@ -93,26 +94,22 @@ def extended(before: Evaluation | None, bench: Bench, result: LayerResult, count
     return Evaluation(totals, reason, reason_texts(bench.flow))
 
 
-def _shared_layers(workloads: Sequence[Workload]) -> list[tuple[Layer, list[tuple[int, int]]]]:
-    """Each layer shape of the workloads once, with (workload index, count) for those that contain it."""
-    found: dict[Any, tuple[Layer, list[tuple[int, int]]]] = {}
-    for index, workload in enumerate(workloads):
-        for layer in workload.unique_layers():
-            found.setdefault(layer.shape, (layer, []))[1].append((index, layer.count))
-    return list(found.values())
-
-
 def reason_texts(flow: Dataflow) -> tuple[str, ...]:
     """Why a design may be infeasible, by the index that `layer_reason` gives."""
     return (*HARDWARE_REASONS, OVERFLOW_REASON, *flow.REASONS[1:])
 
 
+def reduction_fits(pe_type: str, layer: Layer) -> bool:
+    """Whether the psums of a PE type are wide enough for the sums of a layer."""
+    limit = load_pe_type(pe_type).max_reduction_length
+    return limit is None or layer.reduction_length <= limit
+
+
 def layer_reason(bench: Bench, result: LayerResult) -> Any:
     """Index into `reason_texts`, 0 where the design runs the layer: the hardware, then the psum width, then the fit."""
-    limit = load_pe_type(bench.designs.pe_type).max_reduction_length
     overflow = len(HARDWARE_REASONS)
     hardware, misfit = bench.costs.reason, result.traffic.reason
     reason = np.where(misfit > 0, overflow + misfit, 0)
-    if limit is not None and result.layer.reduction_length > limit:
+    if not reduction_fits(bench.designs.pe_type, result.layer):
         reason = np.full_like(reason, overflow)
     return np.where(hardware > 0, hardware, reason)

@@ -96,29 +96,30 @@ class Metric:
     label: str
     maximize: bool
     formula: str
+    bounded: bool  # it gets no worse when cycles, energy and area fall or the clock rises
     compute: Callable[[Totals], Number]
 
 
 _ROWS = (
     Metric("latency", "latency_ms", "ms", "Latency of a batch", False,
-           "cycles / clock", lambda t: t.latency_ms),
+           "cycles / clock", True, lambda t: t.latency_ms),
     Metric("energy", "energy_mj", "mJ", "Energy per inference", False,
-           "sum of all energy parts / batch", lambda t: t.energy_mj),
+           "sum of all energy parts / batch", True, lambda t: t.energy_mj),
     Metric("energy_no_dram", "energy_no_dram_mj", "mJ", "On-chip energy per inference", False,
-           "sum of the on-chip energy parts / batch", lambda t: t.energy_no_dram_mj),
+           "sum of the on-chip energy parts / batch", False, lambda t: t.energy_no_dram_mj),
     Metric("power", "power_mw", "mW", "On-chip power", False,
-           "on-chip energy of a batch / latency", lambda t: t.energy_no_dram_mj * t.batch / t.latency_ms * 1e3),
+           "on-chip energy of a batch / latency", False, lambda t: t.energy_no_dram_mj * t.batch / t.latency_ms * 1e3),
     Metric("area", "area_mm2", "mm2", "Area", False,
-           "PEs + GLB + NoC", lambda t: t.total_area_mm2),
+           "PEs + GLB + NoC", True, lambda t: t.total_area_mm2),
     Metric("perf_per_area", "perf_per_area_inf_s_mm2", "inf/s/mm2", "Performance per area", True,
-           "batch / latency / area", lambda t: t.batch * 1e3 / t.latency_ms / t.total_area_mm2),
+           "batch / latency / area", True, lambda t: t.batch * 1e3 / t.latency_ms / t.total_area_mm2),
     Metric("gops_per_area", "gops_per_mm2", "GOPS/mm2", "Throughput per area", True,
-           "2 MACs / latency / area", lambda t: 2e-6 * t.macs / t.latency_ms / t.total_area_mm2),
+           "2 MACs / latency / area", True, lambda t: 2e-6 * t.macs / t.latency_ms / t.total_area_mm2),
     Metric("tops_per_w", "tops_per_w", "TOPS/W", "On-chip energy efficiency", True,
-           "2 MACs / on-chip energy", lambda t: 2e-9 * t.macs / (t.energy_no_dram_mj * t.batch)),
+           "2 MACs / on-chip energy", False, lambda t: 2e-9 * t.macs / (t.energy_no_dram_mj * t.batch)),
     Metric("edp", "edp_mj_ms", "mJ ms", "Energy-delay product", False,
-           "energy per inference x latency / batch", lambda t: t.energy_mj * t.latency_ms / t.batch),
+           "energy per inference x latency / batch", True, lambda t: t.energy_mj * t.latency_ms / t.batch),
     Metric("utilization", "utilization", "", "PE utilization", True,
-           "MACs / (cycles x PEs)", lambda t: t.macs / t.total_cycles / t.pes),
+           "MACs / (cycles x PEs)", True, lambda t: t.macs / t.total_cycles / t.pes),
 )  # fmt: skip
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ROWS}

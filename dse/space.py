@@ -160,15 +160,25 @@ class Grid:
             mesh = np.ix_(*((value,) for value in outer), *axes[split:])
             low = self.start + index * inner
             ids = np.arange(low, low + inner, dtype=np.int64)
-            yield Block(ids, self._designs(dict(zip(self.axes, mesh, strict=True))))
+            yield Block(ids, self.designs(dict(zip(self.axes, mesh, strict=True))))
+
+    def mesh(self) -> Designs:
+        """The whole grid as one open mesh."""
+        return self.designs(dict(zip(self.axes, np.ix_(*self.axes.values()), strict=True)))
+
+    def largest(self) -> Designs:
+        """The most of every resource that any of its designs has, for each batch; a column."""
+        most = {name: max(values) for name, values in self.axes.items() if name not in ("clock_mhz", "batch")}
+        return self.designs(most | {"batch": self.axes["batch"]})
 
     def decode(self, design_ids: IntArray) -> Designs:
         """The designs with these ids, as columns."""
         indices = np.unravel_index(design_ids - self.start, self.shape)
         pairs = zip(self.axes.items(), indices, strict=True)
-        return self._designs({name: np.asarray(values)[index] for (name, values), index in pairs})
+        return self.designs({name: np.asarray(values)[index] for (name, values), index in pairs})
 
-    def _designs(self, values: Mapping[str, NDArray[Any]]) -> Designs:
+    def designs(self, values: Mapping[str, Any]) -> Designs:
+        """Designs of its PE type and dataflow from array-likes by axis; those left out take their default."""
         designs = Designs.of(self.pe_type, self.dataflow, values)
         return designs if all(name in self.axes for name in SPAD_AXES) else designs.without_spads()
 

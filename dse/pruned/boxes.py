@@ -1,0 +1,119 @@
+"""Boxes of a grid of designs: on every axis a run of values, by their places."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from dse.space import BoolArray, FloatArray, Grid, IntArray
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Lowest and highest places, arrays of shape (boxes, axes), in the order of the axes of the grid; both belong."""
+
+    low: IntArray
+    high: IntArray
+
+    @classmethod
+    def whole(cls, grid: Grid) -> Boxes:
+        """The grid, one box for each batch: bounds are those of one batch."""
+        sizes = grid.shape
+        batches = range(sizes[-1])
+        return cls(
+            np.asarray([[*[0] * (len(sizes) - 1), place] for place in batches]),
+            np.asarray([[*(size - 1 for size in sizes[:-1]), place] for place in batches]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.low)
+
+    @property
+    def sizes(self) -> IntArray:
+        """Designs of each box."""
+        return np.asarray(np.prod(self.high - self.low + 1, axis=1))
+
+    def some(self, chosen: BoolArray) -> Boxes:
+        """The boxes under a mask."""
+        return Boxes(self.low[chosen], self.high[chosen])
+
+    def halved(self, spreads: list[FloatArray]) -> Boxes:
+        """Each box in two, one after the other, across the axis on which its values are spread most; see `Search.spreads`."""
+        widths = [each[self.high[:, axis]] - each[self.low[:, axis]] for axis, each in enumerate(spreads)]
+        axis = np.argmax(np.where(self.high > self.low, np.stack(widths, axis=1), -1.0), axis=1)
+        row = np.arange(len(self))
+        middle = (self.low[row, axis] + self.high[row, axis]) // 2
+        low, high = np.repeat(self.low, 2, axis=0), np.repeat(self.high, 2, axis=0)
+        high[2 * row, axis] = middle
+        low[2 * row + 1, axis] = middle + 1
+        return Boxes(low, high)
+
+    def ids(self, grid: Grid) -> IntArray:
+        """The ids of all their designs, ascending."""
+        found = [
+            np.ravel_multi_index(np.meshgrid(*map(_run, low, high), indexing="ij"), grid.shape).ravel()
+            for low, high in zip(self.low, self.high, strict=True)
+        ]
+        return grid.start + np.sort(np.concatenate(found)) if found else np.empty(0, np.int64)
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Boxes with the designs of a sample that they hold: `members` has the places of each, None where all designs are."""
+
+    boxes: Boxes
+    members: list[IntArray] | None
+
+    @classmethod
+    def whole(cls, grid: Grid, ids: IntArray | None) -> Regions:
+        """A grid, or the designs of it with these ids."""
+        boxes = Boxes.whole(grid)
+        if ids is None:
+            return cls(boxes, None)
+        places = np.stack(np.unravel_index(ids - grid.start, grid.shape), axis=1)
+        return cls(boxes, [places[places[:, -1] == batch] for batch in boxes.low[:, -1]])
+
+    @property
+    def counts(self) -> IntArray:
+        """Designs of each."""
+        return self.boxes.sizes if self.members is None else np.asarray(list(map(len, self.members)), np.int64)
+
+    def some(self, chosen: BoolArray) -> Regions:
+        """Those under a mask."""
+        if self.members is None:
+            return Regions(self.boxes.some(chosen), None)
+        return Regions(self.boxes.some(chosen), [each for each, keep in zip(self.members, chosen, strict=True) if keep])
+
+    def halved(self, spreads: list[FloatArray]) -> Regions:
+        """Each in two; halves without designs are left out."""
+        halves = self.boxes.halved(spreads)
+        if self.members is None:
+            return Regions(halves, None)
+        members = []
+        for index, places in enumerate(self.members):
+            lower = (places <= halves.high[2 * index]).all(axis=1)
+            members += [places[lower], places[~lower]]
+        filled = np.asarray([len(each) > 0 for each in members], bool)
+        return Regions(halves, members).some(filled)
+
+    def ids(self, grid: Grid) -> IntArray:
+        """Ids of all their designs, ascending."""
+        if self.members is None:
+            return self.boxes.ids(grid)
+        if not self.members:
+            return np.empty(0, np.int64)
+        return grid.start + np.sort(np.ravel_multi_index(np.concatenate(self.members).T, grid.shape))
+
+
+def _run(low: int, high: int) -> IntArray:
+    return np.arange(low, high + 1)
+
+
+def highest(values: tuple[float, ...]) -> FloatArray:
+    """The largest of the values from one place to another, by both places."""
+    table = np.zeros((len(values), len(values)))
+    for low, high in product(range(len(values)), repeat=2):
+        table[low, high] = max(values[low : high + 1], default=0.0)
+    return table

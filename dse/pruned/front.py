@@ -1,0 +1,86 @@
+"""Fronts that grow: per workload the designs that nothing found so far dominates, within a tolerance for rounding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dse.config import Study
+from dse.metrics import METRICS, Totals
+from dse.pareto import non_dominated
+from dse.space import BoolArray, FloatArray, IntArray
+
+TOLERANCE = 1e-9  # by which one value must be better than another to count as better
+
+
+@dataclass
+class Front:
+    """The front of one workload: ids, and costs of shape (designs, objectives), less being better."""
+
+    ids: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
+    costs: FloatArray | None = None
+
+    def add(self, ids: IntArray, costs: FloatArray) -> None:
+        """More designs; those that others dominate by more than the tolerance leave."""
+        usable = np.isfinite(costs).all(axis=1)
+        ids, costs = ids[usable], costs[usable]
+        if self.costs is not None:
+            new = ~np.isin(ids, self.ids)
+            ids, costs = np.concatenate([self.ids, ids[new]]), np.concatenate([self.costs, costs[new]])
+        exact = costs[non_dominated(costs, [False] * costs.shape[1])]
+        kept = ~_better(exact, costs)
+        self.ids, self.costs = ids[kept], costs[kept]
+
+    def dominates(self, costs: FloatArray) -> BoolArray:
+        """Whether some design of the front is better than each of the costs, in every objective as good."""
+        return np.zeros(len(costs), bool) if self.costs is None else _better(self.costs, costs)
+
+
+def _better(front: FloatArray, costs: FloatArray) -> BoolArray:
+    """Whether a row of `front` is below each row of costs by more than the tolerance in one objective, above in none."""
+    found = np.zeros(len(costs), bool)
+    for point in front:
+        gap = TOLERANCE * np.abs(point)
+        found |= (point <= costs).all(axis=1) & (point + gap < costs).any(axis=1)
+    return found
+
+
+def front_rows(study: Study, table: pa.Table) -> pa.Table:
+    """Of rows of points, those that are feasible, within the constraints and not dominated by others of the same
+    workload; by design id, then in the order of the workloads."""
+    names = [workload.name for workload in study.workloads]
+    place = pc.index_in(table["workload"].cast(pa.string()), pa.array(names)).to_numpy()
+    usable = table["feasible"].to_numpy().copy()
+    for constraint in study.constraints:
+        values = table[METRICS[constraint.metric].column].to_numpy(zero_copy_only=False)
+        usable &= constraint.minimum is None or values >= constraint.minimum
+        usable &= constraint.maximum is None or values <= constraint.maximum
+    kept = np.zeros(table.num_rows, bool)
+    for index in range(len(names)):
+        rows = np.flatnonzero(usable & (place == index))
+        metrics = [METRICS[name] for name in study.objectives]
+        values = np.stack([table[metric.column].to_numpy(zero_copy_only=False)[rows] for metric in metrics], axis=1)
+        kept[rows] = non_dominated(values, [metric.maximize for metric in metrics])
+    order = np.lexsort([place[kept], table["design_id"].to_numpy()[kept]])
+    return table.filter(pa.array(kept)).take(pa.array(order))
+
+
+def costs_of(study: Study, totals: Totals, count: int) -> FloatArray:
+    """The objectives as costs, (designs, objectives); infinite where a constraint is broken or nothing fits.
+
+    Of bounds of boxes they are bounds, if all the metrics are `bounded`.
+    """
+    usable = np.isfinite(np.broadcast_to(totals.total_cycles, count))
+    for constraint in study.constraints:
+        value = METRICS[constraint.metric].compute(totals)
+        usable = usable & (constraint.minimum is None or value >= constraint.minimum * (1 - TOLERANCE))
+        usable = usable & (constraint.maximum is None or value <= constraint.maximum * (1 + TOLERANCE))
+    columns = []
+    for name in study.objectives:
+        metric = METRICS[name]
+        value = np.broadcast_to(metric.compute(totals), count)
+        columns.append(np.where(usable, -value if metric.maximize else value, np.inf))
+    return np.stack(columns, axis=1)

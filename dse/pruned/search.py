@@ -1,0 +1,132 @@
+"""The exact fronts of one grid of designs by branch and bound over boxes of designs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from dse.block_points import block_points
+from dse.config import Study
+from dse.mapping import MOST_MACS
+from dse.metrics import METRICS
+from dse.points import SCHEMA
+from dse.pruned.bounds import BoxBounds
+from dse.pruned.boxes import Boxes, Regions
+from dse.pruned.front import Front, costs_of, front_rows
+from dse.pruned.quick import QuickCosts
+from dse.space import Block, BoolArray, FloatArray, Grid, IntArray
+
+LEAF_DESIGNS = 2  # a box of so few is evaluated
+FIRST_DESIGNS = 64
+DESIGNS_PER_CALL = 4096
+ROUNDS = 12  # of the local search
+Report = Callable[[int, int], None]  # designs decided, designs on the front
+
+
+def can_prune(study: Study) -> bool:
+    """Whether all objectives and constraints have bounds, and the compiled search counts every layer exactly."""
+    names = {*study.objectives, *(constraint.metric for constraint in study.constraints)}
+    batch = max(study.space.batch)
+    countable = all(layer.macs * batch <= MOST_MACS for workload in study.workloads for layer in workload.layers)
+    return all(METRICS[name].bounded for name in names) and countable and not study.technology.sparsity.in_use
+
+
+def grid_points(study: Study, grid: Grid, ids: IntArray | None, report: Report = lambda done, kept: None) -> pa.Table:
+    """Rows of `dse.points.SCHEMA` for the designs of a grid, or of a sample of it, that no other one dominates.
+
+    For each workload on its own, in the study's objectives, among those that are feasible and within the constraints.
+    """
+    search = _Search(study, grid, QuickCosts.of(study, grid), [Front() for _ in study.workloads])
+    search.guess(ids)
+    bounds, steps = BoxBounds.of(study, grid), search.spreads()
+    regions = Regions.whole(grid, ids)
+    total = int(regions.counts.sum())
+    while len(regions.boxes):
+        small = regions.counts <= LEAF_DESIGNS
+        search.add(regions.some(small).ids(grid))
+        regions = regions.some(~small)
+        regions = regions.some(search.may_matter(bounds, regions.boxes)).halved(steps)
+        report(total - int(regions.counts.sum()), sum(len(front.ids) for front in search.fronts))
+    return _rows(study, grid, search.fronts)
+
+
+@dataclass
+class _Search:
+    """What is known so far about the designs of a grid."""
+
+    study: Study
+    grid: Grid
+    quick: QuickCosts
+    fronts: list[Front]
+    seen: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
+
+    def add(self, ids: IntArray) -> None:
+        """Evaluate designs that were not yet."""
+        new = np.setdiff1d(ids, self.seen)
+        self.seen = np.union1d(self.seen, new)
+        for low in range(0, len(new), DESIGNS_PER_CALL):
+            some = new[low : low + DESIGNS_PER_CALL]
+            for front, costs in zip(self.fronts, self.quick.costs(some), strict=True):
+                front.add(some, costs)
+
+    def guess(self, ids: IntArray | None) -> None:
+        """A first front: of some designs and, in a whole grid, of what is a step away from the best so far."""
+        rng = np.random.default_rng(0)
+        if ids is not None:
+            self.add(rng.choice(ids, min(len(ids), 4 * FIRST_DESIGNS), replace=False))
+            return
+        self.add(self.grid.start + rng.integers(0, self.grid.size, FIRST_DESIGNS))
+        for _ in range(ROUNDS):
+            best = np.unique(np.concatenate([front.ids for front in self.fronts]))
+            near = np.setdiff1d(_neighbours(self.grid, best), self.seen)
+            if not len(near):
+                return
+            self.add(near if len(near) <= DESIGNS_PER_CALL else rng.choice(near, DESIGNS_PER_CALL, replace=False))
+
+    def spreads(self) -> list[FloatArray]:
+        """Of each axis how far its values are from the first: the sum of what each step changes, as logarithms of
+        cycles, energy and area, around a design of the front."""
+        best = np.concatenate([front.ids for front in self.fronts])
+        places = np.stack(
+            np.unravel_index(best[len(best) // 2 : len(best) // 2 + 1] - self.grid.start, self.grid.shape), axis=1
+        )
+        found = []
+        for axis, size in enumerate(self.grid.shape):
+            line = np.repeat(places, size, axis=0)
+            line[:, axis] = np.arange(size)
+            logs = self.quick.logarithms(self.grid.start + np.ravel_multi_index(line.T, self.grid.shape))
+            found.append(np.cumsum(np.abs(np.diff(logs, axis=1, prepend=logs[:, :1])).sum(axis=0)))
+        return found
+
+    def may_matter(self, bounds: BoxBounds, boxes: Boxes) -> BoolArray:
+        """Whether a box may hold a design that belongs to the front of a workload."""
+        alive = np.zeros(len(boxes), bool)
+        if len(boxes):
+            for front, totals in zip(self.fronts, bounds.totals(boxes), strict=True):
+                costs = costs_of(self.study, totals, len(boxes))
+                alive |= np.isfinite(costs).all(axis=1) & ~front.dominates(costs)
+        return alive
+
+
+def _neighbours(grid: Grid, ids: IntArray) -> IntArray:
+    """Designs that are a step along one axis away."""
+    places = np.stack(np.unravel_index(ids - grid.start, grid.shape), axis=1)
+    found = []
+    for axis, size in enumerate(grid.shape):
+        for step in (-1, 1):
+            moved = places.copy()
+            moved[:, axis] += step
+            found.append(moved[(moved[:, axis] >= 0) & (moved[:, axis] < size)])
+    return grid.start + np.unique(np.ravel_multi_index(np.concatenate(found).T, grid.shape))
+
+
+def _rows(study: Study, grid: Grid, fronts: list[Front]) -> pa.Table:
+    """The rows of the fronts: their designs evaluated in full, and what belongs to the front by these numbers."""
+    ids = np.unique(np.concatenate([front.ids for front in fronts]))
+    if not len(ids):
+        return SCHEMA.empty_table()
+    table = block_points(study, Block(ids, grid.decode(ids)))
+    return front_rows(study, table)
