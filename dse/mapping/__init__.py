@@ -10,7 +10,7 @@ from dse.mapping.search import searched_mapping
 from dse.traffic import Mapping, Pins
 from workloads.layer import Layer
 
-FEW_CELLS = 16  # that are mapped before a search is compiled
+FEW_CELLS = 4  # that are mapped before a search is compiled
 MOST_MACS = 2**42  # of a layer for a batch: leaves 2^11 to what doubles count exactly
 
 

@@ -1,13 +1,15 @@
-"""What none of the designs of a box undercuts: cycles, energy and area of a workload.
+"""What none of the designs of a box undercuts: cycles, energy and area of each workload.
 
 A box is priced as one design that has the most of every resource and the least of every price and of area in the box,
 its network mapped for the fewest cycles and, apart, for the least energy. No design of the box does better: with more
 of a resource the mappings that fitted still fit and no count rises (docs/laws.md), and cycles and energy rise with the
-prices. SAFETY covers the rounding of sums.
+prices. A half of a box has no lower bounds than the whole: it begins with these, and as soon as they suffice to leave
+it out no more layers are mapped. SAFETY covers the rounding of sums.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,15 +19,29 @@ from numpy.typing import NDArray
 from dse.config import Study
 from dse.costs import costs
 from dse.mapping.bench import Bench
-from dse.mapping.compiled.program import Arrays, Program, remembered
+from dse.mapping.compiled.program import Arrays, Program, in_parts
 from dse.metrics import AREA_PARTS, CYCLE_PARTS, ENERGY_PARTS, Totals
 from dse.pruned.boxes import Boxes, highest
-from dse.space import FloatArray, Grid, IntArray
+from dse.space import BoolArray, FloatArray, Grid, IntArray
 from workloads.shared import LayerCount, macs_of, shared_layers
 
-SLACK = 1.01  # by which a bound may miss the best that it could be: a faster search
+SLACK = 1.003  # by which a bound may miss the best that it could be: a faster search
 SAFETY = 1e-9
 OBJECTIVES = ("latency", "energy")
+LAYERS_AT_A_TIME = 4
+Needed = Callable[[list[Totals], int], BoolArray]  # of bounds of boxes per workload: whether they may matter
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of boxes: least cycles and energy of each layer, (boxes, 2, layers), and what the cycles are for."""
+
+    least: FloatArray
+    resources: FloatArray
+
+    def some(self, chosen: BoolArray | IntArray) -> Known:
+        """Those under a mask, or at some places."""
+        return Known(self.least[chosen], self.resources[chosen])
 
 
 @dataclass
@@ -35,54 +51,72 @@ class BoxBounds:
     grid: Grid
     layers: list[LayerCount]
     programs: list[dict[str, Program]]
-    workloads: int
+    counts: FloatArray  # (workloads, layers)
     minima: list[tuple[tuple[str, ...], NDArray[Any]]]  # names, and arrays of shape (names, *grid) of what is minimized
     pools: dict[tuple[int, str], FloatArray] = field(default_factory=dict)
 
     @classmethod
     def of(cls, study: Study, grid: Grid) -> BoxBounds:
-        """For all workloads of the study."""
-        designs = grid.mesh()
-        hardware = costs(designs, study.technology)
+        """For all workloads of the study; the layers with the most MACs first."""
+        hardware = costs(grid.mesh(), study.technology)
         bench = Bench.of(grid.largest(), study.technology)
-        layers = shared_layers(study.workloads)
+        layers = sorted(shared_layers(study.workloads), key=lambda each: -each.layer.macs * each.counts[0][1])
         programs = [
             {name: Program.of(bench, each.layer, name, value_only=True) for name in OBJECTIVES} for each in layers
         ]
+        counts = np.zeros((len(study.workloads), len(layers)))
+        for index, each in enumerate(layers):
+            for workload, count in each.counts:
+                counts[workload, index] = count
         prices = {name: value for name, value in vars(hardware.prices).items() if name not in ("bits", "sparsity")}
         fields: dict[str, Any] = prices | {
             "area_mm2": sum(hardware.area_mm2.values()), "pes": hardware.pes, "period_us": 1 / hardware.clock_mhz,
             "unsound": hardware.reason != 0,
         }  # fmt: skip
-        return cls(grid, layers, programs, len(study.workloads), _by_shape(fields, len(grid.shape)))
+        return cls(grid, layers, programs, counts, _by_shape(fields, len(grid.shape)))
 
-    def totals(self, boxes: Boxes) -> list[Totals]:
-        """Of each workload, what no design of a box undercuts; cycles are infinite where none can run it."""
-        least = self._least(boxes)
+    def nothing_known(self, boxes: int) -> Known:
+        """Bounds of boxes of which nothing is known."""
+        return Known(np.zeros((boxes, 2, len(self.layers))), np.full((boxes, 1), np.nan))
+
+    def raised(self, boxes: Boxes, known: Known, needed: Needed) -> tuple[BoolArray, Known]:
+        """Which of the boxes are needed, and what is known of them now."""
+        lowest = self._lowest(boxes)
         most = {
             name: highest(values)[boxes.low[:, axis], boxes.high[:, axis]]
             for axis, (name, values) in enumerate(self.grid.axes.items())
         }
-        cycles, energy_pj = (np.zeros((self.workloads, len(boxes))) for _ in OBJECTIVES)
-        for index, (each, programs) in enumerate(zip(self.layers, self.programs, strict=True)):
-            costs_of = [self._least_costs(index, name, _arrays(programs[name], most, least)) for name in OBJECTIVES]
-            for workload, count in each.counts:
-                cycles[workload] += count * costs_of[0]
-                energy_pj[workload] += count * costs_of[1]
-        cycles = np.where(least["unsound"] > 0, np.inf, cycles)
-        return [
-            _totals(macs_of(self.layers, workload), most["batch"], least, cycles[workload], energy_pj[workload])
-            for workload in range(self.workloads)
-        ]
+        resources = np.stack(
+            [*(most[name] for name in most if name in RESOURCES), lowest["dram_cycles_per_bit"]], axis=1
+        )
+        same = np.zeros(len(boxes), bool)
+        if resources.shape == known.resources.shape:
+            same = np.asarray((resources == known.resources).all(axis=1))
+        least, alive = known.least.copy(), lowest["unsound"] == 0
+        alive &= needed(self._totals(most, lowest, least), len(boxes))
+        for number, objective in enumerate(OBJECTIVES):
+            for first in range(0, len(self.layers), LAYERS_AT_A_TIME):
+                active = np.flatnonzero(alive & ~same if objective == "latency" else alive)
+                if not len(active):
+                    break
+                of_active = [{name: values[active] for name, values in each.items()} for each in (most, lowest)]
+                for index in range(first, min(first + LAYERS_AT_A_TIME, len(self.layers))):
+                    found = self._least_costs(index, objective, of_active[0], of_active[1])
+                    least[active, number, index] = np.maximum(least[active, number, index], found)
+                alive[active] = needed(self._totals(of_active[0], of_active[1], least[active]), len(active))
+        return alive, Known(least, resources)
 
-    def _least_costs(self, index: int, objective: str, of_cells: Arrays) -> FloatArray:
+    def _least_costs(
+        self, index: int, objective: str, most: dict[str, FloatArray], lowest: dict[str, FloatArray]
+    ) -> FloatArray:
         program = self.programs[index][objective]
-        pool = self.pools.get((index, objective), np.empty((0, len(program.form.names))))
-        written = program.run(of_cells, pool, SLACK)
-        self.pools[index, objective] = remembered(written, pool)
-        return written["best"][:, 0, 0, 0] / SLACK
+        found = []
+        for written in in_parts(program, _arrays(program, most, lowest), self.pools.get((index, objective)), SLACK):
+            found.append(written["best"][:, 0, 0, 0] / SLACK)
+            self.pools[index, objective] = written["pool"]
+        return np.concatenate(found)
 
-    def _least(self, boxes: Boxes) -> dict[str, FloatArray]:
+    def _lowest(self, boxes: Boxes) -> dict[str, FloatArray]:
         """The least value of each price, of area and of time, in each box."""
         found: dict[str, FloatArray] = {}
         for names, array in self.minima:
@@ -91,6 +125,26 @@ class BoxBounds:
             rows = [array[_part(*ends)].reshape(len(names), -1).min(axis=1) for ends in zip(low, high, strict=True)]
             found |= dict(zip(names, np.asarray(rows).T, strict=True))
         return found
+
+    def _totals(self, most: dict[str, FloatArray], lowest: dict[str, FloatArray], least: FloatArray) -> list[Totals]:
+        """Of each workload, with all cycles, energy and area in one part."""
+        return [
+            Totals(
+                macs=macs_of(self.layers, workload) * most["batch"], pes=lowest["pes"], batch=most["batch"],
+                clock_mhz=1 / lowest["period_us"],
+                cycles=dict.fromkeys(CYCLE_PARTS, 0.0) | {"compute": least[:, 0] @ counts * (1 - SAFETY)},
+                area_mm2=dict.fromkeys(AREA_PARTS, 0.0) | {"pe": lowest["area_mm2"] * (1 - SAFETY)},
+                energy_pj=dict.fromkeys(ENERGY_PARTS, 0.0) | {"mac": least[:, 1] @ counts * (1 - SAFETY)},
+                dram_bits=0.0, glb_bits=0.0,
+            )
+            for workload, counts in enumerate(self.counts)
+        ]  # fmt: skip
+
+
+RESOURCES = (
+    "rows", "cols", "ifmap_spad_words", "filter_spad_words", "psum_spad_words", "glb_kib", "glb_bytes_per_cycle",
+    "batch",
+)  # fmt: skip
 
 
 def _part(low: IntArray, high: IntArray) -> tuple[slice, ...]:
@@ -108,24 +162,12 @@ def _by_shape(fields: dict[str, Any], dims: int) -> list[tuple[tuple[str, ...], 
     return [(tuple(group), np.stack(list(group.values()))) for group in groups.values()]
 
 
-def _arrays(program: Program, most: dict[str, FloatArray], least: dict[str, FloatArray]) -> Arrays:
+def _arrays(program: Program, most: dict[str, FloatArray], lowest: dict[str, FloatArray]) -> Arrays:
     """Boxes as cells of one design each."""
     form, one = program.form, np.ones_like(most["batch"])
     axes = [most[name] if name != "batch" or not form.repeated else one for name in form.axes]
-    of_cells, of_widths, of_designs = (np.stack([least[name] for name in names], axis=1) for names in form.prices)
+    of_cells, of_widths, of_designs = (np.stack([lowest[name] for name in names], axis=1) for names in form.prices)
     return {
         "cells": np.stack([*axes, most["batch"]], axis=1), "widths": most["glb_bytes_per_cycle"][:, None],
         "cell_prices": of_cells, "width_prices": of_widths[..., None], "design_prices": of_designs[..., None, None],
     }  # fmt: skip
-
-
-def _totals(
-    macs: int, batch: FloatArray, least: dict[str, FloatArray], cycles: FloatArray, energy_pj: FloatArray
-) -> Totals:
-    """Totals with all cycles, energy and area in one part."""
-    return Totals(
-        macs=macs * batch, pes=least["pes"], batch=batch, clock_mhz=1 / least["period_us"],
-        cycles=dict.fromkeys(CYCLE_PARTS, 0.0) | {"compute": cycles * (1 - SAFETY)},
-        area_mm2=dict.fromkeys(AREA_PARTS, 0.0) | {"pe": least["area_mm2"] * (1 - SAFETY)},
-        energy_pj=dict.fromkeys(ENERGY_PARTS, 0.0) | {"mac": energy_pj * (1 - SAFETY)}, dram_bits=0.0, glb_bits=0.0,
-    )  # fmt: skip

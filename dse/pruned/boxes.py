@@ -86,17 +86,18 @@ class Regions:
             return Regions(self.boxes.some(chosen), None)
         return Regions(self.boxes.some(chosen), [each for each, keep in zip(self.members, chosen, strict=True) if keep])
 
-    def halved(self, spreads: list[FloatArray]) -> Regions:
-        """Each in two; halves without designs are left out."""
+    def halved(self, spreads: list[FloatArray]) -> tuple[Regions, IntArray]:
+        """Each in two, without the halves that hold no designs; and of which each is a half."""
         halves = self.boxes.halved(spreads)
+        parents = np.repeat(np.arange(len(self.boxes)), 2)
         if self.members is None:
-            return Regions(halves, None)
+            return Regions(halves, None), parents
         members = []
         for index, places in enumerate(self.members):
             lower = (places <= halves.high[2 * index]).all(axis=1)
             members += [places[lower], places[~lower]]
         filled = np.asarray([len(each) > 0 for each in members], bool)
-        return Regions(halves, members).some(filled)
+        return Regions(halves, members).some(filled), parents[filled]
 
     def ids(self, grid: Grid) -> IntArray:
         """Ids of all their designs, ascending."""

@@ -43,8 +43,7 @@ def _better(front: FloatArray, costs: FloatArray) -> BoolArray:
     """Whether a row of `front` is below each row of costs by more than the tolerance in one objective, above in none."""
     found = np.zeros(len(costs), bool)
     for point in front:
-        gap = TOLERANCE * np.abs(point)
-        found |= (point <= costs).all(axis=1) & (point + gap < costs).any(axis=1)
+        found |= (point <= costs).all(axis=1) & (point + TOLERANCE * np.abs(point) < costs).any(axis=1)
     return found
 
 
@@ -81,6 +80,7 @@ def costs_of(study: Study, totals: Totals, count: int) -> FloatArray:
     columns = []
     for name in study.objectives:
         metric = METRICS[name]
-        value = np.broadcast_to(metric.compute(totals), count)
+        with np.errstate(divide="ignore"):  # a box of which nothing is known takes no time
+            value = np.broadcast_to(metric.compute(totals), count)
         columns.append(np.where(usable, -value if metric.maximize else value, np.inf))
     return np.stack(columns, axis=1)

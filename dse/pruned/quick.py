@@ -11,13 +11,11 @@ from dse.config import Study
 from dse.evaluate import reduction_fits
 from dse.mapping.bench import Bench
 from dse.mapping.compiled.arrays import CellArrays
-from dse.mapping.compiled.program import Program, remembered
+from dse.mapping.compiled.program import Program, in_parts
 from dse.metrics import CYCLE_PARTS, ENERGY_PARTS, Totals
 from dse.pruned.front import costs_of
 from dse.space import FloatArray, Grid, IntArray
 from workloads.shared import LayerCount, macs_of, shared_layers
-
-CELLS_PER_CALL = 64
 
 
 @dataclass
@@ -78,10 +76,7 @@ class QuickCosts:
         if not reduction_fits(self.grid.pe_type, each.layer):
             return np.full((1, 2), np.inf)
         of_cells, kept = arrays.all(program.form, each.layer), []
-        pool = self.pools.get(index, np.empty((0, len(program.form.names))))
-        for low in range(0, arrays.cells, CELLS_PER_CALL):
-            written = program.run({name: array[low : low + CELLS_PER_CALL] for name, array in of_cells.items()}, pool)
-            pool = remembered(written, pool)
+        for written in in_parts(program, of_cells, self.pools.get(index)):
             kept.append(written["kept"][:, :, 0, 0])
-        self.pools[index] = pool
+            self.pools[index] = written["pool"]
         return np.concatenate(kept)

@@ -11,18 +11,19 @@ import pyarrow as pa
 from dse.block_points import block_points
 from dse.config import Study
 from dse.mapping import MOST_MACS
-from dse.metrics import METRICS
+from dse.metrics import METRICS, Totals
 from dse.points import SCHEMA
 from dse.pruned.bounds import BoxBounds
-from dse.pruned.boxes import Boxes, Regions
+from dse.pruned.boxes import Regions
 from dse.pruned.front import Front, costs_of, front_rows
 from dse.pruned.quick import QuickCosts
 from dse.space import Block, BoolArray, FloatArray, Grid, IntArray
 
 LEAF_DESIGNS = 2  # a box of so few is evaluated
-FIRST_DESIGNS = 64
+FIRST_DESIGNS = 32
 DESIGNS_PER_CALL = 4096
 ROUNDS = 12  # of the local search
+LINES = 6  # along which the effect of an axis is measured
 Report = Callable[[int, int], None]  # designs decided, designs on the front
 
 
@@ -43,12 +44,16 @@ def grid_points(study: Study, grid: Grid, ids: IntArray | None, report: Report =
     search.guess(ids)
     bounds, steps = BoxBounds.of(study, grid), search.spreads()
     regions = Regions.whole(grid, ids)
-    total = int(regions.counts.sum())
+    total, known = int(regions.counts.sum()), bounds.nothing_known(len(regions.boxes))
     while len(regions.boxes):
         small = regions.counts <= LEAF_DESIGNS
         search.add(regions.some(small).ids(grid))
-        regions = regions.some(~small)
-        regions = regions.some(search.may_matter(bounds, regions.boxes)).halved(steps)
+        regions, known = regions.some(~small), known.some(~small)
+        if len(regions.boxes):
+            alive, known = bounds.raised(regions.boxes, known, search.may_matter)
+            regions, known = regions.some(alive), known.some(alive)
+            regions, parents = regions.halved(steps)
+            known = known.some(parents)
         report(total - int(regions.counts.sum()), sum(len(front.ids) for front in search.fronts))
     return _rows(study, grid, search.fronts)
 
@@ -88,26 +93,28 @@ class _Search:
 
     def spreads(self) -> list[FloatArray]:
         """Of each axis how far its values are from the first: the sum of what each step changes, as logarithms of
-        cycles, energy and area, around a design of the front."""
-        best = np.concatenate([front.ids for front in self.fronts])
-        places = np.stack(
-            np.unravel_index(best[len(best) // 2 : len(best) // 2 + 1] - self.grid.start, self.grid.shape), axis=1
-        )
-        found = []
+        time, energy and area, in the mean of some lines through the grid."""
+        rng = np.random.default_rng(0)
+        starts = np.stack([rng.integers(0, size, LINES) for size in self.grid.shape], axis=1)
+        lines = []
         for axis, size in enumerate(self.grid.shape):
-            line = np.repeat(places, size, axis=0)
-            line[:, axis] = np.arange(size)
-            logs = self.quick.logarithms(self.grid.start + np.ravel_multi_index(line.T, self.grid.shape))
-            found.append(np.cumsum(np.abs(np.diff(logs, axis=1, prepend=logs[:, :1])).sum(axis=0)))
+            line = np.repeat(starts, size, axis=0)
+            line[:, axis] = np.tile(np.arange(size), LINES)
+            lines.append(np.ravel_multi_index(line.T, self.grid.shape))
+        logs = self.quick.logarithms(self.grid.start + np.concatenate(lines))
+        ends = np.cumsum([LINES * size for size in self.grid.shape])
+        found = []
+        for part, size in zip(np.split(logs, ends[:-1], axis=1), self.grid.shape, strict=True):
+            steps = np.abs(np.diff(part.reshape(3, LINES, size), axis=2)).sum(axis=0).mean(axis=0)
+            found.append(np.concatenate([[0.0], np.cumsum(steps)]))
         return found
 
-    def may_matter(self, bounds: BoxBounds, boxes: Boxes) -> BoolArray:
-        """Whether a box may hold a design that belongs to the front of a workload."""
-        alive = np.zeros(len(boxes), bool)
-        if len(boxes):
-            for front, totals in zip(self.fronts, bounds.totals(boxes), strict=True):
-                costs = costs_of(self.study, totals, len(boxes))
-                alive |= np.isfinite(costs).all(axis=1) & ~front.dominates(costs)
+    def may_matter(self, bounds: list[Totals], count: int) -> BoolArray:
+        """Whether boxes with these bounds may hold a design that belongs to the front of a workload."""
+        alive = np.zeros(count, bool)
+        for front, totals in zip(self.fronts, bounds, strict=True):
+            costs = costs_of(self.study, totals, count)
+            alive |= (costs < np.inf).all(axis=1) & ~front.dominates(costs)
         return alive
 
 

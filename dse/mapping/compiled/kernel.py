@@ -11,13 +11,10 @@ from dse.mapping.bench import Bench, mapped_together
 from dse.mapping.choices import Tree, refinements
 from dse.mapping.compiled.arrays import CellArrays
 from dse.mapping.compiled.nest import MASK_BITS
-from dse.mapping.compiled.program import Arrays, Program, remembered
+from dse.mapping.compiled.program import CELLS_PER_CALL, Arrays, Program, in_parts
 from dse.space import IntArray
 from dse.traffic import Mapping
 from workloads.layer import Layer
-
-CELLS_PER_CALL = 16  # what was best in some cells helps to search the next ones
-MARGINS = (2.0, 1.3, 1.1, 1.03)  # the first cell is first searched for what is that much better
 
 
 def compiled_mapping(bench: Bench, layer: Layer, objective: str) -> Mapping:
@@ -47,14 +44,8 @@ def _parts(program: Program, arrays: CellArrays, layer: Layer) -> Iterator[tuple
             "widths": of_cells["widths"][:, some], "width_prices": of_cells["width_prices"][..., some],
             "design_prices": of_cells["design_prices"][..., some, rest],
         }  # fmt: skip
-        pool = np.empty((0, len(program.form.names)))
-        for margin in MARGINS:
-            pool = remembered(program.run({name: array[:1] for name, array in part.items()}, pool, margin), pool)
-        for low in range(0, arrays.cells, CELLS_PER_CALL):
-            cell = slice(low, low + CELLS_PER_CALL)
-            written = program.run({name: array[cell] for name, array in part.items()}, pool)
-            pool = remembered(written, pool)
-            yield cell, some, rest, written
+        for number, written in enumerate(in_parts(program, part, None)):
+            yield slice(number * CELLS_PER_CALL, (number + 1) * CELLS_PER_CALL), some, rest, written
 
 
 def _smallest(choices: Mapping, tree: Tree) -> IntArray:

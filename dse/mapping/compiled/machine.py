@@ -1,9 +1,12 @@
-"""LLVM assembly to machine code of this processor."""
+"""LLVM assembly to machine code of this processor, which is kept in the user's cache."""
 
 from __future__ import annotations
 
 import ctypes
+import hashlib
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -21,14 +24,37 @@ def compiled(assembly: str, name: str, pointers: int, sizes: int) -> Callable[..
 def _engine(assembly: str) -> Any:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    target = llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3
-    )
-    module = llvm.parse_assembly(assembly)
-    module.verify()
-    tuning = llvm.create_pipeline_tuning_options(speed_level=3)
-    builder = llvm.create_pass_builder(target, tuning)
-    builder.getModulePassManager().run(module, builder)
-    engine = llvm.create_mcjit_compiler(module, target)
+    processor, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    target = llvm.Target.from_default_triple().create_target_machine(cpu=processor, features=features, opt=3)
+    text = "\n".join([assembly, processor, features, *map(str, llvm.llvm_version_info)])
+    path = cache_folder() / f"{hashlib.sha256(text.encode()).hexdigest()}.o"
+    if path.exists():
+        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
+        engine.add_object_file(llvm.ObjectFileRef.from_path(str(path)))
+    else:
+        module = llvm.parse_assembly(assembly)
+        tuning = llvm.create_pipeline_tuning_options(speed_level=3)
+        builder = llvm.create_pass_builder(target, tuning)
+        builder.getModulePassManager().run(module, builder)
+        code = target.emit_object(module)
+        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
+        engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        _keep(path, code)
     engine.finalize_object()
     return engine
+
+
+def cache_folder() -> Path:
+    """Where compiled searches are kept; they can be removed at any time."""
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "dse" / "searches"
+
+
+def _keep(path: Path, code: bytes) -> None:
+    """Write a file as a whole, or not at all: a cache that cannot be written to is done without."""
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(code)
+        os.replace(partial, path)
+    except OSError:
+        partial.unlink(missing_ok=True)

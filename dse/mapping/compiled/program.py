@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -31,6 +31,8 @@ from dse.technology import Technology
 from dse.traffic import Mapping
 from workloads.layer import Layer
 
+MARGINS = (2.0, 1.3, 1.1, 1.03)  # by which a choice must be better, in searches that only prepare others
+CELLS_PER_CALL = 32
 POOL = 256  # choices that are remembered
 SHORTEST = 1024  # room for a list of choices or values, at least
 Arrays = dict[str, FloatArray]
@@ -63,7 +65,7 @@ class Program:
 
     def run(self, of_cells: Arrays, pool: FloatArray, margin: float = 1.0) -> Arrays:
         """Search; what it writes, for (cells, ..., widths, others): `won`, the full choice of each design, -1 where none
-        fits; `best`, its costs; `kept`, its cycles and energy in pJ. Choices that are not better by `margin` may be
+        fits; `best`, its costs; `kept`, its cycles and energy in pJ. Choices not better by `margin` may be
         left out. `pool`: choices that may be good; they change how fast the search is, not what it finds."""
         size, inner = len(of_cells["cells"]), of_cells["design_prices"].shape[-2:]
         arrays = {
@@ -77,6 +79,27 @@ class Program:
         lengths = (self.of_choices[name].shape[1] for name in ("choices", "values"))
         _function(self.form)(*(arrays[name].ctypes.data for name in ARRAYS), size, *lengths, len(pool), *inner)
         return arrays
+
+
+def in_parts(program: Program, of_cells: Arrays, pool: FloatArray | None, margin: float = 1.0) -> Iterator[Arrays]:
+    """What `run` writes for CELLS_PER_CALL cells at a time; what is best in some helps to search the next ones.
+
+    Each part has the choices to begin another search with as `pool`.
+    """
+    pool = first_pool(program, of_cells) if pool is None else pool
+    for low in range(0, len(of_cells["cells"]), CELLS_PER_CALL):
+        part = {name: array[low : low + CELLS_PER_CALL] for name, array in of_cells.items()}
+        written = program.run(part, pool, margin)
+        pool = remembered(written, pool)
+        yield written | {"pool": pool}
+
+
+def first_pool(program: Program, of_cells: Arrays) -> FloatArray:
+    """Choices that are good for the first cell, found in ever closer searches."""
+    pool, first = np.empty((0, len(program.form.names))), {name: array[:1] for name, array in of_cells.items()}
+    for margin in MARGINS:
+        pool = remembered(program.run(first, pool, margin), pool)
+    return pool
 
 
 @cache
