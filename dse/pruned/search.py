@@ -23,6 +23,7 @@ LEAF_DESIGNS = 2  # a box of so few is evaluated
 FIRST_DESIGNS = 32
 DESIGNS_PER_CALL = 4096
 ROUNDS = 12  # of the local search
+AT_ONCE = 6  # designs whose neighbours it looks at in a round
 LINES = 6  # along which the effect of an axis is measured
 Report = Callable[[int, int], None]  # designs decided, designs on the front
 
@@ -78,18 +79,19 @@ class _Search:
                 front.add(some, costs)
 
     def guess(self, ids: IntArray | None) -> None:
-        """A first front: of some designs and, in a whole grid, of what is a step away from the best so far."""
-        rng = np.random.default_rng(0)
+        """A first front: of some designs and, in a whole grid, of those that differ in one axis from the best so far."""
+        rng, done = np.random.default_rng(0), np.empty(0, np.int64)
         if ids is not None:
             self.add(rng.choice(ids, min(len(ids), 4 * FIRST_DESIGNS), replace=False))
             return
         self.add(self.grid.start + rng.integers(0, self.grid.size, FIRST_DESIGNS))
         for _ in range(ROUNDS):
-            best = np.unique(np.concatenate([front.ids for front in self.fronts]))
-            near = np.setdiff1d(_neighbours(self.grid, best), self.seen)
-            if not len(near):
+            best = np.setdiff1d(np.concatenate([front.ids for front in self.fronts]), done)
+            if not len(best):
                 return
-            self.add(near if len(near) <= DESIGNS_PER_CALL else rng.choice(near, DESIGNS_PER_CALL, replace=False))
+            some = best if len(best) <= AT_ONCE else rng.choice(best, AT_ONCE, replace=False)
+            done = np.union1d(done, some)
+            self.add(_neighbours(self.grid, some))
 
     def spreads(self) -> list[FloatArray]:
         """Of each axis how far its values are from the first: the sum of what each step changes, as logarithms of
@@ -119,15 +121,14 @@ class _Search:
 
 
 def _neighbours(grid: Grid, ids: IntArray) -> IntArray:
-    """Designs that are a step along one axis away."""
+    """Designs that differ in the value of one axis."""
     places = np.stack(np.unravel_index(ids - grid.start, grid.shape), axis=1)
     found = []
     for axis, size in enumerate(grid.shape):
-        for step in (-1, 1):
-            moved = places.copy()
-            moved[:, axis] += step
-            found.append(moved[(moved[:, axis] >= 0) & (moved[:, axis] < size)])
-    return grid.start + np.unique(np.ravel_multi_index(np.concatenate(found).T, grid.shape))
+        moved = np.repeat(places, size, axis=0)
+        moved[:, axis] = np.tile(np.arange(size), len(places))
+        found.append(np.ravel_multi_index(moved.T, grid.shape))
+    return grid.start + np.unique(np.concatenate(found))
 
 
 def _rows(study: Study, grid: Grid, fronts: list[Front]) -> pa.Table:
