@@ -70,17 +70,19 @@ def front_rows(study: Study, table: pa.Table) -> pa.Table:
 def costs_of(study: Study, totals: Totals, count: int) -> FloatArray:
     """The objectives as costs, (designs, objectives); infinite where a constraint is broken or nothing fits.
 
-    Of bounds of boxes they are bounds, if all the metrics are `bounded`.
+    Of bounds of boxes they are bounds, if all the metrics are `bounded`. A box of which nothing is known takes no time.
     """
+    with np.errstate(divide="ignore"):
+        values = {name: METRICS[name].compute(totals) for name in _names(study)}
     usable = np.isfinite(np.broadcast_to(totals.total_cycles, count))
     for constraint in study.constraints:
-        value = METRICS[constraint.metric].compute(totals)
-        usable = usable & (constraint.minimum is None or value >= constraint.minimum * (1 - TOLERANCE))
-        usable = usable & (constraint.maximum is None or value <= constraint.maximum * (1 + TOLERANCE))
-    columns = []
-    for name in study.objectives:
-        metric = METRICS[name]
-        with np.errstate(divide="ignore"):  # a box of which nothing is known takes no time
-            value = np.broadcast_to(metric.compute(totals), count)
-        columns.append(np.where(usable, -value if metric.maximize else value, np.inf))
-    return np.stack(columns, axis=1)
+        value, least, most = values[constraint.metric], constraint.minimum, constraint.maximum
+        usable = usable & (least is None or value >= least * (1 - TOLERANCE))
+        usable = usable & (most is None or value <= most * (1 + TOLERANCE))
+    signed = (-values[name] if METRICS[name].maximize else values[name] for name in study.objectives)
+    return np.stack([np.where(usable, np.broadcast_to(value, count), np.inf) for value in signed], axis=1)
+
+
+def _names(study: Study) -> set[str]:
+    """Metrics that the objectives and constraints are about."""
+    return {*study.objectives, *(constraint.metric for constraint in study.constraints)}

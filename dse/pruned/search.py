@@ -24,6 +24,7 @@ FIRST_DESIGNS = 32
 DESIGNS_PER_CALL = 4096
 ROUNDS = 12  # of the local search
 AT_ONCE = 6  # designs whose neighbours it looks at in a round
+NEAR, NEAR_TARGETS = 24, 6  # designs of a sample near a target, and targets
 LINES = 6  # along which the effect of an axis is measured
 Report = Callable[[int, int], None]  # designs decided, designs on the front
 
@@ -42,8 +43,12 @@ def grid_points(study: Study, grid: Grid, ids: IntArray | None, report: Report =
     For each workload on its own, in the study's objectives, among those that are feasible and within the constraints.
     """
     search = _Search(study, grid, QuickCosts.of(study, grid), [Front() for _ in study.workloads])
-    search.guess(ids)
+    search.guess()
     bounds, steps = BoxBounds.of(study, grid), search.spreads()
+    if ids is not None:  # what was found so far may not belong to the sample, but tells where to look
+        targets = np.unique(np.concatenate([front.ids for front in search.fronts]))
+        search = _Search(study, grid, search.quick, [Front() for _ in study.workloads])
+        search.add_near(ids, targets, steps)
     regions = Regions.whole(grid, ids)
     total, known = int(regions.counts.sum()), bounds.nothing_known(len(regions.boxes))
     while len(regions.boxes):
@@ -78,12 +83,9 @@ class _Search:
             for front, costs in zip(self.fronts, self.quick.costs(some), strict=True):
                 front.add(some, costs)
 
-    def guess(self, ids: IntArray | None) -> None:
-        """A first front: of some designs and, in a whole grid, of those that differ in one axis from the best so far."""
+    def guess(self) -> None:
+        """A first front: of some designs, and of those that differ in the value of one axis from the best so far."""
         rng, done = np.random.default_rng(0), np.empty(0, np.int64)
-        if ids is not None:
-            self.add(rng.choice(ids, min(len(ids), 4 * FIRST_DESIGNS), replace=False))
-            return
         self.add(self.grid.start + rng.integers(0, self.grid.size, FIRST_DESIGNS))
         for _ in range(ROUNDS):
             best = np.setdiff1d(np.concatenate([front.ids for front in self.fronts]), done)
@@ -92,6 +94,19 @@ class _Search:
             some = best if len(best) <= AT_ONCE else rng.choice(best, AT_ONCE, replace=False)
             done = np.union1d(done, some)
             self.add(_neighbours(self.grid, some))
+
+    def add_near(self, ids: IntArray, targets: IntArray, spreads: list[FloatArray]) -> None:
+        """Evaluate those designs of a sample that are nearest to others, on the scale of `spreads`."""
+
+        def coordinates(some: IntArray) -> FloatArray:
+            places = np.unravel_index(some - self.grid.start, self.grid.shape)
+            return np.stack([scale[place] for scale, place in zip(spreads, places, strict=True)], axis=1)
+
+        own, near = coordinates(ids), []
+        for target in coordinates(targets[:: max(1, len(targets) // NEAR_TARGETS)]):
+            distance = np.abs(own - target).sum(axis=1)
+            near.append(np.argpartition(distance, min(NEAR, len(ids) - 1))[:NEAR])
+        self.add(ids[np.unique(np.concatenate(near))] if near else ids[:NEAR])
 
     def spreads(self) -> list[FloatArray]:
         """Of each axis how far its values are from the first: the sum of what each step changes, as logarithms of

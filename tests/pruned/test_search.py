@@ -1,0 +1,136 @@
+"""Fronts found by leaving out boxes of designs are those of evaluating every design."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import yaml
+
+from dse.block_points import block_points
+from dse.config import Study, load_study
+from dse.metrics import METRICS
+from dse.pruned.bounds import BoxBounds
+from dse.pruned.boxes import Boxes
+from dse.pruned.front import costs_of, front_rows
+from dse.pruned.quick import QuickCosts
+from dse.pruned.search import can_prune, grid_points
+from dse.space import Grid, IntArray
+
+SPACE = {
+    "pe_type": ["int8", "lightpe1"], "rows": [8, 12, 20], "cols": [7, 14], "ifmap_spad_words": [8, 12],
+    "filter_spad_words": [32, 112, 224], "psum_spad_words": [8, 24], "glb_kib": [32, 108],
+    "glb_bytes_per_cycle": [8, 32], "dram_gb_s": [1, 4, 16], "clock_mhz": ["max", 100, 5000],
+}  # fmt: skip
+VARIANTS = {
+    "two objectives": {},
+    "three objectives": {"objectives": ["latency", "energy", "area"]},
+    "constraints": {"constraints": {"area": {"max": 1.5}, "perf_per_area": {"min": 30}}},
+    "two networks": {"workloads": ["resnet20-cifar10", "fsrcnn-x2"]},
+    "objective of the mapper": {"mapping": {"objective": "latency"}},
+    "systolic": {"space": SPACE | {"dataflow": ["output_stationary"]}},
+    "batches": {"space": SPACE | {"batch": [1, 3], "dram_gb_s": [2]}},
+}
+
+
+def study_of(folder: Path, changes: dict[str, object]) -> Study:
+    config = {
+        "schema": 1, "name": "study", "workloads": ["resnet20-cifar10"], "space": SPACE,
+        "objectives": ["perf_per_area", "energy"],
+    } | changes  # fmt: skip
+    space = config["space"]
+    assert isinstance(space, dict)
+    if "dataflow" in space:
+        config["space"] = {name: values for name, values in space.items() if not name.endswith("spad_words")}
+    (folder / "study.yaml").write_text(yaml.safe_dump(config))
+    return load_study(folder / "study.yaml")
+
+
+def evaluated(study: Study, grid: Grid, ids: IntArray | None) -> pa.Table:
+    """The front by evaluating every design."""
+    table = pa.concat_tables([front_rows(study, block_points(study, block)) for block in grid.blocks(4096)])
+    if ids is not None:
+        every = pa.concat_tables([block_points(study, block) for block in grid.blocks(4096)])
+        table = every.filter(pa.array(np.isin(every["design_id"].to_numpy(), ids)))
+    return front_rows(study, table)
+
+
+def assert_equal_rows(found: pa.Table, expected: pa.Table) -> None:
+    assert found.num_rows > 0
+    assert found.to_pylist() == expected.to_pylist()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_front_of_a_grid_is_that_of_evaluating_every_design(tmp_path: Path, variant: str) -> None:
+    study = study_of(tmp_path, VARIANTS[variant])
+    assert can_prune(study)
+    for grid in study.space.grids[:1]:
+        assert_equal_rows(grid_points(study, grid, None), evaluated(study, grid, None))
+
+
+def test_the_front_of_a_sample_is_that_of_evaluating_the_sample(tmp_path: Path) -> None:
+    study = study_of(tmp_path, {})
+    grid = study.space.grids[1]
+    for seed, size in enumerate((9, 40, 900)):
+        ids = np.sort(np.random.default_rng(seed).choice(grid.size, size, replace=False)) + grid.start
+        assert_equal_rows(grid_points(study, grid, ids), evaluated(study, grid, ids))
+
+
+def test_no_design_of_a_box_is_better_than_its_bounds(tmp_path: Path) -> None:
+    study = study_of(tmp_path, {"objectives": ["latency", "energy", "area", "perf_per_area", "edp", "utilization"]})
+    grid, rng = study.space.grids[0], np.random.default_rng(0)
+    bounds, quick, shape = BoxBounds.of(study, grid), QuickCosts.of(study, grid), np.asarray(grid.shape)
+    ends = np.sort(rng.integers(0, shape, (40, 2, len(shape))), axis=1)
+    boxes = Boxes(ends[:, 0], ends[:, 1])
+    seen: list[np.ndarray] = []
+
+    def needed(totals: list[object], count: int) -> np.ndarray:
+        seen.append(costs_of(study, totals[0], count))  # type: ignore[arg-type]
+        return np.ones(count, bool)
+
+    alive, _ = bounds.raised(boxes, bounds.nothing_known(len(boxes)), needed)
+    least = seen[-1]
+    for row, box in enumerate(np.flatnonzero(alive)):
+        ids = Boxes(boxes.low[box : box + 1], boxes.high[box : box + 1]).ids(grid)
+        costs = quick.costs(rng.choice(ids, min(len(ids), 30), replace=False))[0]
+        usable = np.isfinite(costs).all(axis=1)
+        assert np.all(least[row] <= costs[usable]), study.objectives
+
+
+def test_what_has_no_bounds_is_not_pruned(tmp_path: Path) -> None:
+    study = study_of(tmp_path, {})
+    for name, metric in METRICS.items():
+        assert can_prune(replace(study, objectives=("latency", name))) == metric.bounded
+
+
+def test_quick_costs_are_those_of_the_points(tmp_path: Path) -> None:
+    study = study_of(tmp_path, {"objectives": [name for name, metric in METRICS.items() if metric.bounded]})
+    for grid in study.space.grids:
+        block = next(grid.blocks(4096))
+        table = block_points(study, block)
+        feasible = table["feasible"].to_numpy()
+        costs = QuickCosts.of(study, grid).costs(block.design_ids)[0]
+        assert np.array_equal(np.isfinite(costs).all(axis=1), feasible)
+        for column, name in enumerate(study.objectives):
+            metric = METRICS[name]
+            values = table[metric.column].to_numpy(zero_copy_only=False)[feasible]
+            assert np.allclose(np.abs(costs[feasible, column]), values, rtol=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(12))
+def test_fronts_of_random_spaces_are_those_of_evaluating_every_design(tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    axes = {name: sorted(rng.choice(values, min(len(values), 2), replace=False).tolist(), key=str)
+            for name, values in SPACE.items() if name not in ("pe_type", "clock_mhz")}  # fmt: skip
+    axes |= {"rows": sorted(rng.integers(3, 40, 5).tolist()), "cols": sorted(set(rng.integers(1, 40, 5).tolist()))}
+    axes |= {"pe_type": [str(rng.choice(["int16", "int8", "w4a8", "lightpe2"]))], "clock_mhz": ["max", 150]}
+    axes["rows"] = sorted(set(axes["rows"]))
+    bounded = [name for name, metric in METRICS.items() if metric.bounded]
+    objectives = [str(name) for name in rng.choice(bounded, rng.integers(2, 4), replace=False)]
+    study = study_of(tmp_path, {"space": axes, "objectives": objectives})
+    grid = study.space.grids[0]
+    assert_equal_rows(grid_points(study, grid, None), evaluated(study, grid, None))
