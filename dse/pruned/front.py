@@ -67,20 +67,20 @@ def front_rows(study: Study, table: pa.Table) -> pa.Table:
     return table.filter(pa.array(kept)).take(pa.array(order))
 
 
-def costs_of(study: Study, totals: Totals, count: int) -> FloatArray:
+def costs_of(study: Study, totals: Totals, shape: tuple[int, ...]) -> FloatArray:
     """The objectives as costs, (designs, objectives); infinite where a constraint is broken or nothing fits.
 
     Of bounds of boxes they are bounds, if all the metrics are `bounded`. A box of which nothing is known takes no time.
     """
     with np.errstate(divide="ignore"):
         values = {name: METRICS[name].compute(totals) for name in _names(study)}
-    usable = np.isfinite(np.broadcast_to(totals.total_cycles, count))
+    usable = np.isfinite(np.broadcast_to(totals.total_cycles, shape))
     for constraint in study.constraints:
         value, least, most = values[constraint.metric], constraint.minimum, constraint.maximum
         usable = usable & (least is None or value >= least * (1 - TOLERANCE))
         usable = usable & (most is None or value <= most * (1 + TOLERANCE))
     signed = (-values[name] if METRICS[name].maximize else values[name] for name in study.objectives)
-    return np.stack([np.where(usable, np.broadcast_to(value, count), np.inf) for value in signed], axis=1)
+    return np.stack([np.where(usable, np.broadcast_to(value, shape), np.inf).ravel() for value in signed], axis=1)
 
 
 def _names(study: Study) -> set[str]:

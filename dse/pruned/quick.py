@@ -11,16 +11,18 @@ from dse.config import Study
 from dse.evaluate import reduction_fits
 from dse.mapping.bench import Bench
 from dse.mapping.compiled.arrays import CellArrays
-from dse.mapping.compiled.program import Program, in_parts
+from dse.mapping.compiled.nest import KEPT
+from dse.mapping.compiled.parts import parts
+from dse.mapping.compiled.program import Program
 from dse.metrics import CYCLE_PARTS, ENERGY_PARTS, Totals
 from dse.pruned.front import costs_of
-from dse.space import FloatArray, Grid, IntArray
+from dse.space import Designs, FloatArray, Grid
 from workloads.shared import LayerCount, macs_of, shared_layers
 
 
 @dataclass
 class QuickCosts:
-    """Evaluates designs of one grid, as columns; remembers choices that were good."""
+    """Evaluates designs of one grid, columns or meshes; remembers choices that were good."""
 
     study: Study
     grid: Grid
@@ -36,29 +38,27 @@ class QuickCosts:
         objective = study.mapping_objective
         return cls(study, grid, layers, [Program.of(bench, each.layer, objective, value_only=False) for each in layers])
 
-    def costs(self, ids: IntArray) -> list[FloatArray]:
-        """Of each workload, the objectives of designs as costs; see `costs_of`."""
-        return [costs_of(self.study, totals, len(ids)) for totals in self.totals(ids)]
+    def costs(self, designs: Designs) -> list[FloatArray]:
+        """Of each workload, the objectives of designs as costs, (designs, objectives); see `costs_of`."""
+        return [costs_of(self.study, totals, designs.shape) for totals in self.totals(designs)]
 
-    def logarithms(self, ids: IntArray) -> FloatArray:
+    def logarithms(self, designs: Designs) -> FloatArray:
         """Of time, energy and area, (3, designs): how they change, whatever the objectives; of the first workload."""
-        totals = self.totals(ids)[0]
+        totals = self.totals(designs)[0]
         rows = totals.latency_ms, totals.energy_mj, totals.total_area_mm2
-        values = np.stack([np.broadcast_to(row, len(ids)) for row in rows])
+        values = np.stack([np.broadcast_to(row, designs.shape) for row in rows])
         return np.log(np.where(np.isfinite(values), values, np.max(values, where=np.isfinite(values), initial=1.0)))
 
-    def totals(self, ids: IntArray) -> list[Totals]:
-        """Of each workload; cycles are infinite where a design cannot run it."""
-        designs = self.grid.decode(ids)
+    def totals(self, designs: Designs) -> list[Totals]:
+        """Of each workload, with the shape of the designs; cycles are infinite where a design cannot run it."""
         bench = Bench.of(designs, self.study.technology)
-        hardware, workloads = bench.costs, range(len(self.study.workloads))
-        cycles, energy_pj = (np.zeros((len(workloads), len(ids))) for _ in range(2))
-        arrays = CellArrays.of(bench)
+        hardware, workloads, arrays = bench.costs, range(len(self.study.workloads)), CellArrays.of(bench)
+        cycles, energy_pj = (np.zeros((len(workloads), *designs.shape)) for _ in range(2))
         for index, each in enumerate(self.layers):
-            kept = self._kept(index, arrays)
+            kept = self._kept(index, bench, arrays)
             for workload, count in each.counts:
-                cycles[workload] += count * kept[:, 0]
-                energy_pj[workload] += count * kept[:, 1]
+                cycles[workload] += count * kept[0]
+                energy_pj[workload] += count * kept[1]
         cycles = np.where(hardware.reason != 0, np.inf, cycles)
         return [
             Totals(
@@ -70,13 +70,12 @@ class QuickCosts:
             for w in workloads
         ]  # fmt: skip
 
-    def _kept(self, index: int, arrays: CellArrays) -> FloatArray:
-        """Cycles and energy of one layer, (designs, 2); infinite where it does not fit."""
+    def _kept(self, index: int, bench: Bench, arrays: CellArrays) -> list[FloatArray]:
+        """Cycles and energy of one layer, with the shape of the designs; infinite where it does not fit."""
         each, program = self.layers[index], self.programs[index]
-        if not reduction_fits(self.grid.pe_type, each.layer):
-            return np.full((1, 2), np.inf)
-        of_cells, kept = arrays.all(program.form, each.layer), []
-        for written in in_parts(program, of_cells, self.pools.get(index)):
-            kept.append(written["kept"][:, :, 0, 0])
-            self.pools[index] = written["pool"]
-        return np.concatenate(kept)
+        kept = np.full((arrays.cells, len(KEPT), *arrays.inner), np.inf)
+        if reduction_fits(self.grid.pe_type, each.layer):
+            for place, written in parts(program, arrays, each.layer, self.pools.get(index)):
+                kept[place] = written["kept"]
+                self.pools[index] = written["pool"]
+        return [bench.cells.restored(arrays.restored(kept[:, row])) for row in range(len(KEPT))]

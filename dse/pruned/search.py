@@ -80,7 +80,7 @@ class _Search:
         self.seen = np.union1d(self.seen, new)
         for low in range(0, len(new), DESIGNS_PER_CALL):
             some = new[low : low + DESIGNS_PER_CALL]
-            for front, costs in zip(self.fronts, self.quick.costs(some), strict=True):
+            for front, costs in zip(self.fronts, self.quick.costs(self.grid.decode(some)), strict=True):
                 front.add(some, costs)
 
     def guess(self) -> None:
@@ -118,7 +118,7 @@ class _Search:
             line = np.repeat(starts, size, axis=0)
             line[:, axis] = np.tile(np.arange(size), LINES)
             lines.append(np.ravel_multi_index(line.T, self.grid.shape))
-        logs = self.quick.logarithms(self.grid.start + np.concatenate(lines))
+        logs = self.quick.logarithms(self.grid.decode(self.grid.start + np.concatenate(lines)))
         ends = np.cumsum([LINES * size for size in self.grid.shape])
         found = []
         for part, size in zip(np.split(logs, ends[:-1], axis=1), self.grid.shape, strict=True):
@@ -130,7 +130,7 @@ class _Search:
         """Whether boxes with these bounds may hold a design that belongs to the front of a workload."""
         alive = np.zeros(count, bool)
         for front, totals in zip(self.fronts, bounds, strict=True):
-            costs = costs_of(self.study, totals, count)
+            costs = costs_of(self.study, totals, (count,))
             alive |= (costs < np.inf).all(axis=1) & ~front.dominates(costs)
         return alive
 
@@ -153,3 +153,11 @@ def _rows(study: Study, grid: Grid, fronts: list[Front]) -> pa.Table:
         return SCHEMA.empty_table()
     table = block_points(study, Block(ids, grid.decode(ids)))
     return front_rows(study, table)
+
+
+def block_points_of_front(study: Study, grid: Grid, block: Block) -> pa.Table:
+    """Rows of the designs of a block that no other one of the block dominates; every design is mapped."""
+    fronts = [Front() for _ in study.workloads]
+    for front, costs in zip(fronts, QuickCosts.of(study, grid).costs(block.designs), strict=True):
+        front.add(block.design_ids, costs)
+    return _rows(study, grid, fronts)

@@ -88,14 +88,14 @@ def test_no_design_of_a_box_is_better_than_its_bounds(tmp_path: Path) -> None:
     seen: list[np.ndarray] = []
 
     def needed(totals: list[object], count: int) -> np.ndarray:
-        seen.append(costs_of(study, totals[0], count))  # type: ignore[arg-type]
+        seen.append(costs_of(study, totals[0], (count,)))  # type: ignore[arg-type]
         return np.ones(count, bool)
 
     alive, _ = bounds.raised(boxes, bounds.nothing_known(len(boxes)), needed)
     least = seen[-1]
     for row, box in enumerate(np.flatnonzero(alive)):
         ids = Boxes(boxes.low[box : box + 1], boxes.high[box : box + 1]).ids(grid)
-        costs = quick.costs(rng.choice(ids, min(len(ids), 30), replace=False))[0]
+        costs = quick.costs(grid.decode(rng.choice(ids, min(len(ids), 30), replace=False)))[0]
         usable = np.isfinite(costs).all(axis=1)
         assert np.all(least[row] <= costs[usable]), study.objectives
 
@@ -112,7 +112,7 @@ def test_quick_costs_are_those_of_the_points(tmp_path: Path) -> None:
         block = next(grid.blocks(4096))
         table = block_points(study, block)
         feasible = table["feasible"].to_numpy()
-        costs = QuickCosts.of(study, grid).costs(block.design_ids)[0]
+        costs = QuickCosts.of(study, grid).costs(block.designs)[0]
         assert np.array_equal(np.isfinite(costs).all(axis=1), feasible)
         for column, name in enumerate(study.objectives):
             metric = METRICS[name]
