@@ -35,12 +35,15 @@ def cli() -> None:
 @jobs_option()
 @click.option("--scheduler", metavar="ADDRESS",
               help="Use the workers of the Dask scheduler at tcp://HOST:PORT instead of processes here.")  # fmt: skip
+@click.option("--no-prune", is_flag=True,
+              help="Evaluate every design, also where only fronts are kept and bounds would do.")  # fmt: skip
 @click.option("--fresh", is_flag=True, help="Replace a run that is there instead of resuming it.")
-def sweep(config: Path, out: Path | None, jobs: int, scheduler: str | None, fresh: bool) -> None:
+def sweep(config: Path, out: Path | None, jobs: int, scheduler: str | None, no_prune: bool, fresh: bool) -> None:
     """Evaluate every design of CONFIG on every workload.
 
-    A killed sweep goes on where it stopped. The run folder gets run.json and points.parquet. docs/config.md and
-    `dse schema` describe CONFIG, docs/scale.md runs that take long or more than one machine.
+    A killed sweep goes on where it stopped. The run folder gets run.json and points.parquet. Of more than two million
+    points only the exact Pareto fronts are kept (`keep` in CONFIG). docs/config.md and `dse schema` describe CONFIG,
+    docs/scale.md runs that take long or more than one machine.
 
     \b
     Examples:
@@ -52,26 +55,27 @@ def sweep(config: Path, out: Path | None, jobs: int, scheduler: str | None, fres
     from dse.config import load_study
     from dse.report.run import RESULTS
     from dse.sweep import sweep as run_sweep
+    from dse.terminal.outcome import intentions, outcome, remarks
     from dse.terminal.progress import show_progress
 
     study = load_study(config)
+    for line in intentions(study):
+        click.echo(line, err=True)
     with show_progress() as progress:
-        summary = run_sweep(study, out or RESULTS / study.name, jobs, fresh, progress, scheduler)
-    percent = 100 * summary.feasible / max(1, summary.points)
-    click.echo(
-        f"{summary.path}: {summary.designs:,} designs x {len(study.workloads)} workloads = {summary.points:,} points, "
-        f"{percent:.1f} % feasible, {summary.wall_s:.1f} s{' (resumed)' if summary.resumed else ''}"
-    )
-    if summary.failed:
-        click.echo(f"{summary.failed:,} points are infeasible because their evaluation failed: see `reason`", err=True)
-    click.echo(f"next: dse pareto {shlex.quote(str(summary.path))} --metric {study.objectives[0]}")
+        path = out or RESULTS / study.name
+        summary = run_sweep(study, path, jobs, fresh, progress, scheduler, prune=not no_prune)
+    for line in outcome(study, summary):
+        click.echo(line)
+    for line in remarks(study, summary):
+        click.echo(line, err=True)
 
 
 @cli.command()
 @run_argument
 @click.option(
-    "--metric", "metrics", multiple=True, metavar="M", default=["perf_per_area"], show_default=True,
-    help="Metric to trade off, repeatable; see `dse list metrics`. One alone is paired with energy.",
+    "--metric", "metrics", multiple=True, metavar="M",
+    help="Metric to trade off, repeatable; see `dse list metrics`. One alone is paired with energy.  "
+    "[default: perf_per_area; the objectives of a run that keeps only their fronts]",
 )  # fmt: skip
 @form_option("table", "csv", "json")
 @out_option("Folder for pareto.csv and the figure.  [default: the run's own]")
@@ -209,10 +213,14 @@ def report(run: str | None, out: Path | None) -> None:
       dse report results/quidam -o paper/figures
     """
     from dse.report.full import report as make_report
+    from dse.report.kept import left_out
     from dse.report.run import open_run
 
-    for path in make_report(open_run(run), out):
+    found = open_run(run)
+    for path in make_report(found, out):
         click.echo(path)
+    for message in left_out(found):
+        click.echo(message, err=True)
 
 
 @cli.command("list")

@@ -36,11 +36,11 @@ _STAND_IN = Totals(
 def block_points(study: Study, block: Block) -> pa.Table:
     """The rows of a block, workload by workload, in the order of design ids; as `dse.points.SCHEMA`."""
     try:
-        return _canonical(_evaluated(study, block, study.workloads))
+        return canonical(_evaluated(study, block, study.workloads))
     except ENDS_THE_RUN:
         raise
     except Exception:
-        return _canonical([table for workload in study.workloads for table in _isolated(study, block, workload)])
+        return canonical([table for workload in study.workloads for table in _isolated(study, block, workload)])
 
 
 def failed_points(table: pa.Table) -> int:
@@ -89,7 +89,7 @@ def _failed(block: Block, workload: Workload, error: Exception) -> pa.Table:
     return table.set_column(place, SCHEMA.field(place), pa.nulls(table.num_rows, pa.float64()))
 
 
-def _canonical(tables: Sequence[pa.Table]) -> pa.Table:
+def canonical(tables: Sequence[pa.Table]) -> pa.Table:
     """One table whose bytes depend on its rows only, not on the pieces it was made of."""
     joined = pa.concat_tables(tables)
     columns = [

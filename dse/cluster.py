@@ -21,9 +21,9 @@ import dse
 import pe_library
 import workloads
 from dse.errors import InputError, Problem, RunError
-from dse.executors import Executor, Results, Unit, Work, evaluated, in_flight
+from dse.executors import Executor, Item, Results, Unit, Work, evaluated, in_flight
 from dse.provenance import pe_hashes
-from dse.space import Block, DesignSpace
+from dse.space import DesignSpace
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -85,7 +85,7 @@ class _Cluster:
         self.ours = installed(space)
         self.silent_until_s = 0.0
 
-    def execute(self, unit: Unit, work: Work) -> Results:
+    def execute(self, unit: Unit[Item], work: Work[Item]) -> Results:
         """See `dse.executors`."""
         from distributed import KilledWorker
 
@@ -140,7 +140,7 @@ def _refuse(problems: list[str]) -> None:
         raise RunError(f"workers must have the dse of this machine. {'; '.join(problems[:3])}{more}")
 
 
-def _evaluated_there(ours: Installed, space: DesignSpace, unit: Unit, block: Block) -> bytes:
+def _evaluated_there(ours: Installed, space: DesignSpace, unit: Unit[Item], block: Item) -> bytes:
     """The payload of a block, on a worker."""
     theirs = installed(space)
     if theirs != ours:

@@ -1,7 +1,8 @@
 """Where blocks are evaluated: in this process or in others of this machine. `dse.cluster` has other machines.
 
-An executor takes a unit (a function of one block that returns a table) and numbered blocks, and yields the number and
-the payload of each as it is done. It writes no file. All executors give the same payloads, in an order of their own.
+An executor takes a unit (a function of one block, or of anything else that travels, that returns a table) and numbered
+blocks, and yields the number and the payload of each as it is done. It writes no file. All executors give the same
+payloads, in an order of their own.
 """
 
 from __future__ import annotations
@@ -14,28 +15,37 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import chain, islice
 from multiprocessing import connection, get_context
 from threading import Thread
+from typing import Protocol, TypeVar
 
 import pyarrow as pa
 
 from dse.errors import RunError
 from dse.payload import encode
-from dse.space import Block
 
-Unit = Callable[[Block], pa.Table]
-Work = Iterable[tuple[int, Block]]
+Item = TypeVar("Item")  # a block, or what takes its place
+Unit = Callable[[Item], pa.Table]
+Work = Iterable[tuple[int, Item]]
 Results = Generator[tuple[int, bytes], None, None]
-Executor = Callable[[Unit, Work], Results]
+
+
+class Executor(Protocol):
+    """Something that gets work done."""
+
+    def __call__(self, unit: Unit[Item], work: Work[Item]) -> Results:
+        """Numbers and payloads, as they are done."""
+        ...
+
 
 PATIENCE_S = 5.0
 MAX_LOSSES = 3
 
 
-def evaluated(unit: Unit, block: Block) -> bytes:
+def evaluated(unit: Unit[Item], block: Item) -> bytes:
     """The payload of one block."""
     return encode(unit(block))
 
 
-def in_this_process(unit: Unit, work: Work) -> Results:
+def in_this_process(unit: Unit[Item], work: Work[Item]) -> Results:
     """One block after the other."""
     for index, block in work:
         yield index, evaluated(unit, block)
@@ -49,7 +59,7 @@ def in_processes(jobs: int) -> Executor:
     Raises RunError when a process dies.
     """
 
-    def run(unit: Unit, work: Work) -> Results:
+    def run(unit: Unit[Item], work: Work[Item]) -> Results:
         remaining = iter(work)
         first = list(islice(remaining, 2))
         if len(first) < 2:  # nothing to share
@@ -74,8 +84,8 @@ def in_processes(jobs: int) -> Executor:
 
 
 def in_flight(
-    submit: Callable[[Block], Future[bytes]],
-    work: Work,
+    submit: Callable[[Item], Future[bytes]],
+    work: Work[Item],
     window: Callable[[], int],
     idle: Callable[[], None] = lambda: None,
     lost: tuple[type[BaseException], ...] = (),
@@ -85,7 +95,7 @@ def in_flight(
     `idle` is called whenever nothing was finished for PATIENCE_S. A block whose future ends in one of the errors
     `lost` is submitted again, MAX_LOSSES times at most.
     """
-    pending: dict[Future[bytes], tuple[int, Block, int]] = {}
+    pending: dict[Future[bytes], tuple[int, Item, int]] = {}
     remaining = iter(work)
     try:
         while True:

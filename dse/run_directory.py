@@ -3,7 +3,8 @@
     .lock             held by the sweep that writes; the system frees it when that process ends, however it ends
     run.json          written last: a run directory with it and points.parquet is finished
     points.parquet    all points
-    parts/plan.json   what makes two runs the same run; there from before the first part until after the last
+    parts/plan.json   what makes two runs the same run, and how this one is cut; there from before the first part until
+                      after the last
     parts/NNNNNN.part the payload of one block after its seal, a SHA-256 of plan, number and payload
 
 Every file is written under another name (`.partial`), brought to the disk, and renamed; a directory is emptied in an
@@ -18,7 +19,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -36,10 +37,14 @@ _ADVICE = "choose another directory with -o, or replace it with --fresh"
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """A run directory and the identity (plain JSON) of the run that is to be in it."""
+    """A run directory and the identity (plain JSON) of the run that is to be in it.
+
+    `cut` is what its parts depend on besides, and its points do not.
+    """
 
     path: Path
     identity: Mapping[str, Any]
+    cut: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def parts(self) -> Path:
@@ -67,7 +72,10 @@ class RunDirectory:
                 if found is None:
                     raise InputError(Problem(str(file), "is damaged", hint=_ADVICE))
                 if any(found.get(key) != value for key, value in self.identity.items()):
-                    rule = "holds a run of another config, version or PE library"
+                    rule = "holds a run of another config, `keep`, version or PE library"
+                    raise InputError(Problem(str(self.path), rule, hint=_ADVICE))
+                if file == self.plan and any(found.get(key) != value for key, value in self.cut.items()):
+                    rule = "holds half a run in parts of another kind: with or without --no-prune"
                     raise InputError(Problem(str(self.path), rule, hint=_ADVICE))
                 if file.name == META and found.get("points") == _rows(self.points):
                     return found
@@ -111,7 +119,7 @@ class RunDirectory:
                         partial.unlink()
         if not self.plan.exists():
             with written(self.plan) as file:
-                file.write(_json(self.identity))
+                file.write(self._plan_json)
 
     def end(self, meta: Mapping[str, Any]) -> None:
         """Write run.json: from here on the run is finished."""
@@ -128,6 +136,11 @@ class RunDirectory:
         """Numbers of the blocks that have a part, whole or damaged."""
         return sorted(int(path.stem) for path in self.parts.glob("*.part") if path.stem.isdecimal())
 
+    @property
+    def has_parts(self) -> bool:
+        """Whether there is any part, whole or damaged."""
+        return bool(self.part_numbers())
+
     def write_part(self, number: int, payload: bytes) -> None:
         """Keep the payload of a block. Raises RunError when it cannot be written."""
         with written(self._part(number)) as file:
@@ -143,11 +156,15 @@ class RunDirectory:
         seal, payload = data[:SEAL_BYTES], data[SEAL_BYTES:]
         return payload if seal == self._seal(number, payload) else None
 
+    @property
+    def _plan_json(self) -> bytes:
+        return _json({**self.identity, **self.cut})
+
     def _part(self, number: int) -> Path:
         return self.parts / f"{number:06d}.part"
 
     def _seal(self, number: int, payload: bytes) -> bytes:
-        seal = hashlib.sha256(_json(self.identity) + b"%d\n" % number)
+        seal = hashlib.sha256(self._plan_json + b"%d\n" % number)
         seal.update(payload)
         return seal.digest()
 
@@ -221,10 +238,10 @@ def _read_object(path: Path) -> dict[str, Any] | None:
 
 
 def _rows(path: Path) -> int:
-    """Number of rows of a Parquet file, 0 where it is missing or torn."""
+    """Number of rows of a Parquet file, -1 where it is missing or torn."""
     try:
         return int(pq.read_metadata(path).num_rows)
     except PermissionError:
         raise
     except (OSError, pa.ArrowException):
-        return 0
+        return -1

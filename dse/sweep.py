@@ -1,7 +1,9 @@
-"""Sweeps: every design of a study, every workload, one row each in `points.parquet`.
+"""Sweeps: every design of a study on every workload, or what is worth keeping of them, in `points.parquet`.
 
-The space is cut into blocks; an executor turns them into tables, wherever that is, and this process alone writes them
-into the run directory. A killed sweep resumes at the blocks that are missing and ends with the same bytes.
+The designs are cut into pieces; an executor turns them into tables, wherever that is, and this process alone writes
+them into the run directory. A killed sweep resumes at the pieces that are missing and ends with the same bytes. Where
+all points are kept the tables are joined; else `dse.kept` holds what is kept of those that are there, so that memory
+does not grow with the space.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -17,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 import dse
@@ -24,40 +27,53 @@ from dse.block_points import block_points, failed_points
 from dse.config import Study
 from dse.errors import RunError
 from dse.executors import Executor, in_processes, in_this_process
+from dse.kept import Kept, piece_part, pruned_part
 from dse.payload import Counts, count, decode
 from dse.points import SCHEMA
 from dse.provenance import pe_hashes
 from dse.run_directory import RunDirectory, written
-from dse.sample import sampled_ids
-from dse.space import Block
+from dse.selection import Selection
 
-BLOCK_DESIGNS = 16_384
+BLOCK_DESIGNS = 16_384  # evaluated at once, at most
+LEAST_BLOCK = 1024  # fewer make evaluation slow; a study of fewer blocks than BLOCKS has smaller ones down to this
+BLOCKS = 64
+PARTS = 4096  # of a space of which little is kept, about: a part has as many blocks as that takes
+REGION_DESIGNS = 1 << 25  # pruned at once, at most: bounds take some ten bytes per design
+SPARSE = 100  # designs of the space for each in the sample from which on bounds of boxes decide too few
 MAX_ROUNDS = 3  # of evaluating parts again that were damaged after they were written
-
-Blocks = Callable[[], Iterator[Block]]
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a sweep is, in designs; `feasible` is the share of feasible points so far, None before the first."""
+    """How far a sweep is, in designs.
+
+    `feasible` is the share of feasible points so far, None where it is not known; `kept` the number of points that are
+    kept so far, None where all are.
+    """
 
     done: int
     total: int
     elapsed_s: float
     feasible: float | None = None
+    kept: int | None = None
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What a finished sweep left behind; `failed` points are infeasible because their evaluation raised an error."""
+    """What a finished sweep left behind: rows of points, and how many designs they were found among.
+
+    `feasible` and `failed` (infeasible because their evaluation raised an error) count points of all designs that were
+    evaluated; `feasible` is None where some were decided without. `pruned`: they were.
+    """
 
     path: Path
     designs: int
     points: int
-    feasible: int
+    feasible: int | None
     wall_s: float
     resumed: bool
     failed: int = 0
+    pruned: bool = False
 
 
 def to_stderr(message: str) -> None:
@@ -73,15 +89,18 @@ def sweep(
     progress: Callable[[Progress], None],
     scheduler: str | None = None,
     say: Callable[[str], None] = to_stderr,
+    prune: bool = True,
 ) -> RunSummary:
-    """Evaluate every design of the study on every workload into the run directory `out`.
+    """Decide every design of the study on every workload, into the run directory `out`.
 
-    In `jobs` processes, or by the workers of the Dask scheduler at the address `scheduler`.
+    In `jobs` processes, or by the workers of the Dask scheduler at the address `scheduler`. Without `prune` every
+    design is evaluated, also where fronts alone are kept and bounds would do: the same points, later.
     Raises InputError when `out` holds a run of another configuration, version or PE library, RunError when another
     process is working in it, it cannot be written, or workers are lost for good.
     """
     start = time.monotonic()
-    directory = RunDirectory(out, _identity(study))
+    pruned = prune and study.keep.what == "front" and _can_prune(study, say)
+    directory = RunDirectory(out, _identity(study), _cut(study, pruned))
     if not fresh and (found := directory.finished()) and not directory.parts.exists():
         return _summary(out, found)
     with _executor(study, jobs, scheduler, say) as execute, directory.locked():
@@ -91,42 +110,65 @@ def sweep(
             directory.remove_parts()
             return _summary(out, found)
         directory.begin()
-        done, resumed = _complete(study, directory, execute, lambda designs, total, counts: progress(
-            Progress(designs, total, time.monotonic() - start, counts.share)), say)  # fmt: skip
+        selection = Selection.of(study)
+
+        def tell(designs: int, feasible: float | None, kept: int | None = None) -> None:
+            progress(Progress(designs, selection.designs, time.monotonic() - start, feasible, kept))
+
+        resumed = directory.has_parts
+        work = _Work(study, directory, selection, execute, jobs == 1 and scheduler is None, tell, say)
+        numbers = work.keep_all() if study.keep.what == "all" else work.keep_best(pruned)
         wall_s = time.monotonic() - start
         directory.end({
-            **done.numbers, "name": study.name, "config": study.resolved, "seed": study.sample.seed,
+            **numbers, "name": study.name, "config": study.resolved, "seed": study.sample.seed,
             "wall_s": round(wall_s, 2), "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         })  # fmt: skip
-    return _summary(out, done.numbers, wall_s, resumed)
-
-
-@dataclass(frozen=True)
-class _Done:
-    designs: int
-    counts: Counts
-    failed: int
-
-    @property
-    def numbers(self) -> dict[str, int]:
-        """As in run.json."""
-        counts = {"points": self.counts.points, "feasible": self.counts.feasible}
-        return {"designs": self.designs, **counts, "failed": self.failed}
+    return _summary(out, numbers, wall_s, resumed)
 
 
 def _summary(out: Path, numbers: Mapping[str, Any], wall_s: float = 0.0, resumed: bool = True) -> RunSummary:
-    counts = (numbers["designs"], numbers["points"], numbers["feasible"])
-    return RunSummary(out, *counts, wall_s, resumed, numbers.get("failed", 0))
+    """From what run.json says."""
+    counts = (numbers["designs"], numbers["points"], numbers.get("feasible"))
+    return RunSummary(out, *counts, wall_s, resumed, numbers.get("failed", 0), numbers.get("pruned", False))
+
+
+def block_designs(study: Study) -> int:
+    """Designs of a block at most: so that a small study, too, has blocks for all processes and shows progress."""
+    return min(BLOCK_DESIGNS, max(LEAST_BLOCK, study.designs // BLOCKS))
 
 
 def _identity(study: Study) -> dict[str, Any]:
     """What makes two runs the same run, to the byte."""
-    return {
+    identity = {
         "version": dse.__version__,
         "config_sha256": study.sha256,
         "pe_models": pe_hashes(study.space),
-        "block_designs": BLOCK_DESIGNS,
+        "keep": study.keep.name,
     }
+    return {**identity, "block_designs": block_designs(study)} if study.keep.what == "all" else identity
+
+
+def _cut(study: Study, pruned: bool) -> dict[str, Any]:
+    """What parts depend on besides; of all points the order depends on it, too, so there it is in the identity."""
+    if study.keep.what == "all":
+        return {}
+    if pruned:
+        return {"pruned_designs": REGION_DESIGNS}
+    return {"part_designs": _part_designs(study), "block_designs": block_designs(study)}
+
+
+def _part_designs(study: Study) -> int:
+    return max(block_designs(study), study.designs // PARTS)
+
+
+def _can_prune(study: Study, say: Callable[[str], None]) -> bool:
+    from dse.pruned.search import can_prune
+
+    if study.space.size > SPARSE * study.designs:
+        return False
+    if not (found := can_prune(study)):
+        say("every design is evaluated: this study has no bounds to leave out designs by; see docs/scale.md")
+    return found
 
 
 def _executor(
@@ -139,65 +181,104 @@ def _executor(
     return nullcontext(in_this_process if jobs == 1 else in_processes(jobs))
 
 
-def _blocks(study: Study) -> Blocks:
-    """The blocks of a study, from the start at each call."""
-    if study.sample.method == "grid":
-        return partial(study.space.blocks, BLOCK_DESIGNS)
-    return partial(study.space.select, sampled_ids(study.space, study.sample), BLOCK_DESIGNS)
+@dataclass(frozen=True)
+class _Work:
+    """A sweep under way; `alone`: the executor is this process."""
 
+    study: Study
+    directory: RunDirectory
+    selection: Selection
+    execute: Executor
+    alone: bool
+    tell: Callable[..., None]  # designs decided, share of feasible points, points kept
+    say: Callable[[str], None]
 
-def _complete(
-    study: Study,
-    directory: RunDirectory,
-    execute: Executor,
-    progress: Callable[[int, int, Counts], None],
-    say: Callable[[str], None],
-) -> tuple[_Done, bool]:
-    """Evaluate what is missing and merge all, again where a part was damaged in between; and whether some was there."""
-    blocks = _blocks(study)
-    sizes = [len(block.design_ids) for block in blocks()]
-    resumed = bool(directory.part_numbers())
-    for _ in range(MAX_ROUNDS):
-        whole = _whole_parts(directory, say)
-        done, counts = sum(sizes[number] for number in whole), Counts.sum(whole.values())
-        progress(done, sum(sizes), counts)
-        work = ((number, block) for number, block in enumerate(blocks()) if number not in whole)
-        with closing(execute(partial(block_points, study), work)) as results:
+    def keep_all(self) -> dict[str, int]:
+        """Evaluate what is missing and join all, again where a part was damaged in between; for run.json."""
+        workloads, total = len(self.study.workloads), self.selection.designs
+        for _ in range(MAX_ROUNDS):
+            whole = {number: count(payload) for number, payload in _whole_parts(self.directory, self.say)}
+            counts = Counts.sum(whole.values())
+            self.tell(counts.points // workloads, counts.share)
+            blocks = self.selection.blocks(block_designs(self.study))
+            missing = ((number, block) for number, block in enumerate(blocks) if number not in whole)
+            with closing(self.execute(partial(block_points, self.study), missing)) as results:
+                for number, payload in results:
+                    self.directory.write_part(number, payload)
+                    counts = counts.plus(count(payload))
+                    self.tell(counts.points // workloads, counts.share)
+            with suppress(_DamagedError):
+                failed = _write(self.directory, _parts(self.directory, total * workloads))
+                return {"designs": total, "points": counts.points, "feasible": counts.feasible, "failed": failed}
+        raise RunError(f"{self.directory.parts}: finished parts are damaged time and again; check the disk")
+
+    def keep_best(self, pruned: bool) -> dict[str, Any]:
+        """Find what is kept of the pieces that are missing, and of all; for run.json."""
+        kept, whole = Kept(self.study), set[int]()
+
+        def report(designs: int = 0, rows: int = 0) -> None:
+            tally = kept.tally
+            points = tally.designs * len(self.study.workloads)
+            share = None if tally.feasible is None or not points else tally.feasible / points
+            self.tell(tally.designs + designs, share, kept.rows + rows)
+
+        for number, payload in _whole_parts(self.directory, self.say):
+            kept = kept.plus_part(decode(payload))
+            whole.add(number)
+        report()
+        if pruned:
+            pieces = self.selection.regions(REGION_DESIGNS)
+            unit = partial(pruned_part, self.study, report if self.alone else None)
+        else:
+            pieces = self.selection.pieces(_part_designs(self.study))
+            unit = partial(piece_part, self.study, block_designs(self.study))
+        missing = ((number, piece) for number, piece in enumerate(pieces) if number not in whole)
+        with closing(self.execute(unit, missing)) as results:
             for number, payload in results:
-                directory.write_part(number, payload)
-                done, counts = done + sizes[number], counts.plus(count(payload))
-                progress(done, sum(sizes), counts)
-        with suppress(_DamagedError):
-            return _Done(sum(sizes), counts, _merge(directory, len(sizes))), resumed
-    raise RunError(f"{directory.parts}: finished parts are damaged time and again; check the disk")
+                self.directory.write_part(number, payload)
+                kept = kept.plus_part(decode(payload))
+                report()
+        _write(self.directory, [kept.table()])
+        return {**vars(kept.tally), "points": kept.rows, "pruned": pruned}
 
 
-def _whole_parts(directory: RunDirectory, say: Callable[[str], None]) -> dict[int, Counts]:
-    """What the whole parts count, by number; damaged ones are spoken of."""
-    payloads = ((number, directory.read_part(number)) for number in directory.part_numbers())
-    found = {number: None if payload is None else count(payload) for number, payload in payloads}
-    damaged = [f"{number:06d}" for number, counts in found.items() if counts is None]
+def _whole_parts(directory: RunDirectory, say: Callable[[str], None]) -> Iterator[tuple[int, bytes]]:
+    """Number and payload of the whole parts; damaged ones are spoken of."""
+    damaged = []
+    for number in directory.part_numbers():
+        payload = directory.read_part(number)
+        if payload is None:
+            damaged.append(f"{number:06d}")
+        else:
+            yield number, payload
     if damaged:
         names = ", ".join(damaged[:10]) + (", ..." if len(damaged) > 10 else "")
         say(f"{directory.parts}: damaged, evaluated again: {names}")
-    return {number: counts for number, counts in found.items() if counts is not None}
 
 
 class _DamagedError(Exception):
     """A part is not, or no longer, what was written."""
 
 
-def _merge(directory: RunDirectory, parts: int) -> int:
-    """All parts, in order, as one file; returns the number of failed points. Raises _DamagedError."""
+def _parts(directory: RunDirectory, points: int) -> Iterator[pa.Table]:
+    """The parts that hold so many points, in order. Raises _DamagedError."""
+    number = 0
+    while points > 0:
+        payload = directory.read_part(number)
+        if payload is None:
+            raise _DamagedError
+        table = decode(payload)
+        number, points = number + 1, points - table.num_rows
+        yield table
+
+
+def _write(directory: RunDirectory, tables: Iterable[pa.Table]) -> int:
+    """The tables, in order, as points.parquet; returns the number of failed points."""
     failed, identity = 0, json.dumps(directory.identity, sort_keys=True)
     with written(directory.points) as file:
         schema = SCHEMA.with_metadata({"dse": identity})
         with pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer:
-            for number in range(parts):
-                payload = directory.read_part(number)
-                if payload is None:
-                    raise _DamagedError
-                table = decode(payload).replace_schema_metadata(schema.metadata)
-                writer.write_table(table)
+            for table in tables:
+                writer.write_table(table.replace_schema_metadata(schema.metadata))
                 failed += failed_points(table)
     return failed

@@ -41,8 +41,8 @@ LIMITS: dict[str, tuple[float, float]] = {  # per axis: beyond any chip, yet no 
     "batch": (1, 4096),
 }
 # Names of union branches. Like pydantic's `[key]` they turn up in the locations of errors, where they are removed.
-LIST, RANGE, VALUE, MAX, NUMBER = "<list>", "<range>", "<value>", "<max>", "<number>"
-TAGS = (LIST, RANGE, VALUE, MAX, NUMBER, "[key]")
+LIST, RANGE, VALUE, MAX, NUMBER, TOP = "<list>", "<range>", "<value>", "<max>", "<number>", "<top>"
+TAGS = (LIST, RANGE, VALUE, MAX, NUMBER, TOP, "[key]")
 
 
 def broken(rule: str, *, at: tuple[str | int, ...] = (), hint: str = "", value: object = None) -> PydanticCustomError:

@@ -74,7 +74,7 @@ def _kind(node: Node, definitions: Node) -> str:
         case "number":
             return f"number {_bounds(node)}".strip()
         case "object":
-            return "range"
+            return "range" if "start" in node["properties"] else f"`{{{', '.join(node['properties'])}: N}}`"
         case "string":
             return "text"
         case _:

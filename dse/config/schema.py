@@ -6,14 +6,25 @@ keys are errors.
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, ConfigDict, Field, create_model, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    create_model,
+    model_validator,
+)
 
-from dse.config.fields import Known, Strict, broken, distinct, name_axis, numeric_axis
+from dse.config.fields import TOP, VALUE, Known, Strict, broken, distinct, name_axis, numeric_axis
 from dse.dataflow import list_dataflows, load_dataflow
 from dse.metrics import METRICS
 from dse.optimizers import list_algorithms
@@ -30,6 +41,9 @@ MAX_WORKLOADS = 1000
 MAX_DESIGNS = 2**63 - 1  # design ids are int64
 MAX_SAMPLE = 100_000_000
 MAX_EVALUATIONS = 1_000_000  # of `dse optimize`
+MAX_TOP = 100_000  # points kept of each workload and PE type
+MAX_ALL_POINTS = 2_000_000  # more of them, and `keep: auto` keeps the fronts alone
+KEEPS = ("auto", "all", "front")
 METHODS = ("grid", "random", "lhs", "sobol")
 
 MetricName = Annotated[str, Known("metric", lambda: tuple(METRICS))]
@@ -107,6 +121,32 @@ class SampleModel(Strict):
         if self.method != "grid" and self.n is None:
             raise broken("required key is missing", at=("n",), hint=f"method {self.method} needs a number of designs")
         return self
+
+
+def _check_top(count: int) -> int:
+    if not 1 <= count <= MAX_TOP:
+        hint = "`{top: 100}` keeps the 100 best points of each workload and PE type"
+        raise broken(f"must be from 1 to {MAX_TOP:,}", hint=hint)
+    return count
+
+
+class TopModel(Strict):
+    """The best points by the first objective, so many of each workload and PE type."""
+
+    top: Annotated[int, AfterValidator(_check_top)] = Field(
+        description="how many, ties by design id", json_schema_extra={"minimum": 1, "maximum": MAX_TOP}
+    )
+
+
+def _check_keep(given: object) -> object:
+    if given not in KEEPS:
+        close = difflib.get_close_matches(str(given), KEEPS, n=1)
+        hint = f"did you mean `{close[0]}`?" if close else "`{top: 100}` keeps the best points by the first objective"
+        raise broken("must be `auto`, `all`, `front` or `{top: N}`", hint=hint)
+    return given
+
+
+KeepName = Annotated[str, BeforeValidator(_check_keep), WithJsonSchema({"type": "string", "enum": list(KEEPS)})]
 
 
 class MappingModel(Strict):
@@ -201,6 +241,10 @@ class ConfigModel(Strict):
     )
     constraints: dict[MetricName, Bounds] = Field(default={}, description="limits per metric: `{area: {max: 20}}`")
     sample: SampleModel = Field(default=SampleModel(), description="all designs, or a sample of them")
+    keep: Annotated[
+        Annotated[KeepName, Tag(VALUE)] | Annotated[TopModel, Tag(TOP)],
+        Discriminator(lambda value: TOP if isinstance(value, dict | TopModel) else VALUE),
+    ] = Field(default="auto", description="which points a sweep keeps; `auto`: all up to 2,000,000, else the fronts")
     optimize: OptimizeModel = Field(default=OptimizeModel(), description="how `dse optimize` searches the space")
     mapping: MappingModel = Field(default=MappingModel(), description="how layers are mapped")
     technology: TechnologyModel = Field(default=TechnologyModel(), description="memories, wires, scaling")

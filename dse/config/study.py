@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dse.config.schema import MAX_WORKLOADS, ConfigModel, design_space
+from dse.config.schema import MAX_ALL_POINTS, MAX_WORKLOADS, ConfigModel, TopModel, design_space
 from dse.config.validation import spads_without_use, validate
 from dse.config.yaml_source import Source, read_yaml
 from dse.errors import InputError, Problem, did_you_mean
@@ -36,6 +36,24 @@ class Sample:
     method: str
     n: int | None
     seed: int
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Which rows of points a sweep keeps: `all`; `front`, what nothing dominates; or `top`, the `n` best.
+
+    Fronts and best are of each workload and PE type, over all dataflows, of the feasible designs within the
+    constraints: fronts in the objectives, best in the first of them. `auto`: the size of the study decided.
+    """
+
+    what: str
+    n: int | None = None
+    auto: bool = False
+
+    @property
+    def name(self) -> str | dict[str, int]:
+        """As in a config and in run.json."""
+        return self.what if self.n is None else {self.what: self.n}
 
 
 @dataclass(frozen=True)
@@ -74,13 +92,15 @@ class Constraint:
 class Study:
     """A checked config. `resolved` is its canonical form with all defaults; `sha256` the hash of that as JSON.
 
-    `optimization` is in neither: how a space is searched changes no point. See `with_optimization`.
+    `optimization` and `keep` are in neither: how a space is searched, and which points are kept, changes no point. See
+    `with_optimization`; a sweep identifies its run by `keep`, too.
     """
 
     name: str
     workloads: tuple[Workload, ...]
     space: DesignSpace
     sample: Sample
+    keep: Keep
     optimization: Optimization
     objectives: tuple[str, ...]
     constraints: tuple[Constraint, ...]
@@ -88,6 +108,11 @@ class Study:
     technology: Technology
     resolved: dict[str, Any]
     sha256: str
+
+    @property
+    def designs(self) -> int:
+        """Designs of the space or of its sample; `lhs` and `sobol` may find fewer that differ."""
+        return self.space.size if self.sample.n is None else self.sample.n
 
 
 def load_study(path: Path | str) -> Study:
@@ -169,6 +194,7 @@ def _study(config: ConfigModel, workloads: Mapping[str, Workload]) -> Study:
         workloads=tuple(workloads.values()),
         space=space,
         sample=Sample(config.sample.method, config.sample.n, config.sample.seed),
+        keep=_keep(config.keep, (config.sample.n or space.size) * len(workloads)),
         optimization=Optimization(**config.optimize.model_dump()),
         objectives=tuple(config.objectives),
         constraints=tuple(Constraint(name, bounds.min, bounds.max) for name, bounds in config.constraints.items()),
@@ -177,6 +203,15 @@ def _study(config: ConfigModel, workloads: Mapping[str, Workload]) -> Study:
         resolved=resolved,
         sha256=_sha256(resolved),
     )
+
+
+def _keep(given: str | TopModel, points: int) -> Keep:
+    """What to keep of so many points; `auto` resolved."""
+    if isinstance(given, TopModel):
+        return Keep("top", given.top)
+    if given == "auto":
+        return Keep("all" if points <= MAX_ALL_POINTS else "front", auto=True)
+    return Keep(given)
 
 
 def _resolved(

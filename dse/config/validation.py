@@ -17,6 +17,7 @@ from dse.config.schema import (
     Space,
     SparsityModel,
     TechnologyModel,
+    TopModel,
 )
 from dse.config.yaml_source import Location, Source
 from dse.dataflow import list_dataflows, load_dataflow
@@ -51,6 +52,7 @@ RULES = {  # pydantic's kinds of error, in our words
 NESTED: dict[str, type[BaseModel]] = {
     "space": Space,
     "sample": SampleModel,
+    "keep": TopModel,
     "optimize": OptimizeModel,
     "mapping": MappingModel,
     "technology": TechnologyModel,

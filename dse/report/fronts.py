@@ -14,9 +14,10 @@ from dse.errors import InputError, Problem, did_you_mean
 from dse.metrics import METRICS
 from dse.report.compact import compact, legend, mean_dataflows, mean_gains, thinned, varying
 from dse.report.gains import BASELINES, best_positions, by_dataflow, describe, fronts, gains
+from dse.report.kept import kept_messages, kept_metrics
 from dse.report.run import Run
 from dse.report.tables import Table, to_csv, to_json, to_terminal, write
-from dse.report.usable import Points, clock_label, load_points
+from dse.report.usable import ANY, Points, clock_label, load_points
 
 Row = dict[str, Any]
 
@@ -36,6 +37,7 @@ class ParetoReport:
     messages: tuple[str, ...]
     csv_path: Path
     figures: tuple[Path, ...]
+    any_clock: bool = False  # the best are those at any clock setting
 
     def render(self, form: str) -> str:
         """The report as `table`, `csv` or `json` text."""
@@ -54,7 +56,8 @@ class ParetoReport:
         best, front = self.best.records(), [row for row in self.front.records() if row["on_front"]]
         shown: dict[tuple[str, str], list[Any]] = {}
         for row in best:
-            shown.setdefault((row["workload"], clock_label(row["clock_setting"])), []).append(row)
+            clock = clock_label(ANY if self.any_clock else row["clock_setting"])
+            shown.setdefault((row["workload"], clock), []).append(row)
         for workload in dict.fromkeys(row["workload"] for row in best):
             points = _distinct([row for row in front if row["workload"] == workload], self.metrics)
             shown[workload, "front"] = thinned(points, SHOWN_FRONT)
@@ -85,13 +88,15 @@ def pareto(run: Run, metrics: Sequence[str], out_dir: Path | None = None) -> Par
     """Exact fronts and best points of a run; writes pareto.csv and the figure to `out_dir`
     (default: the run's own folder).
 
-    One metric alone is paired with energy, energy with perf_per_area. Raises InputError for an unknown metric,
-    RunError when the run has no usable point.
+    One metric alone is paired with energy, energy with perf_per_area; see `dse.report.kept` for a run that does not
+    keep every point. Raises InputError for a metric that is unknown or that the run was not kept for, RunError when the
+    run has no usable point.
     """
     from dse.report.figures import save
     from dse.report.figures.scatter import draw_pair
 
-    names, out = pair(metrics), run.path if out_dir is None else out_dir
+    out = run.path if out_dir is None else out_dir
+    names = pair(metrics) if run.kept is None else kept_metrics(run, known(metrics))
     points = load_points(run, names)
     best, front = best_table(run, points, names), front_table(run, points, names)
     csv_path = write(out / "pareto.csv", to_csv(front, run.provenance))
@@ -100,19 +105,26 @@ def pareto(run: Run, metrics: Sequence[str], out_dir: Path | None = None) -> Par
         stem = "pareto" if other == names[1] else f"pareto_{other}"
         figures += save(partial(draw_pair, points, names[0], other), out / stem, run.provenance)
     table = Table.of("gains", "Gains over the best INT16 and INT8 designs", gains(points, names))
-    flows, messages = dataflow_table(points, names), missing_baselines(points)
-    return ParetoReport(names, best, front, table, flows, run.provenance, messages, csv_path, tuple(figures))
+    flows = dataflow_table(points, names, run.kept is None)
+    messages = (*missing_baselines(points), *kept_messages(run, names))
+    any_clock = points.names["clock_setting"] == (ANY,)
+    return ParetoReport(names, best, front, table, flows, run.provenance, messages, csv_path, tuple(figures), any_clock)
 
 
 def pair(metrics: Sequence[str]) -> tuple[str, ...]:
     """The metrics without repeats, a single one joined by its usual partner. Raises InputError for unknown ones."""
-    names = tuple(dict.fromkeys(metrics)) or ("perf_per_area",)
-    unknown = [name for name in names if name not in METRICS]
-    if unknown:
-        raise InputError([Problem("--metric", "must be a metric", n, did_you_mean(n, METRICS)) for n in unknown])
+    names = known(metrics) or ("perf_per_area",)
     if len(names) > 1:
         return names
     return (*names, "perf_per_area" if names == ("energy",) else "energy")
+
+
+def known(metrics: Sequence[str]) -> tuple[str, ...]:
+    """The metrics without repeats. Raises InputError for unknown ones."""
+    unknown = [name for name in metrics if name not in METRICS]
+    if unknown:
+        raise InputError([Problem("--metric", "must be a metric", n, did_you_mean(n, METRICS)) for n in unknown])
+    return tuple(dict.fromkeys(metrics))
 
 
 def missing_baselines(points: Points) -> tuple[str, ...]:
@@ -132,10 +144,11 @@ def best_table(run: Run, points: Points, metrics: Sequence[str]) -> Table:
     return Table.of("best", f"Best {metrics[0]} per PE type", rows)
 
 
-def dataflow_table(points: Points, metrics: Sequence[str]) -> Table:
-    """The best of each dataflow over the best of all; no rows where the run has one dataflow."""
+def dataflow_table(points: Points, metrics: Sequence[str], all_points: bool = True) -> Table:
+    """The best of each dataflow over the best of all; no rows where the run has one dataflow or not all points."""
     note = "1 is the best dataflow of a PE type, network and clock setting; below 1, how far another one falls behind."
-    return Table.of("dataflows", "Best of each dataflow over the best of all", by_dataflow(points, metrics), note)
+    rows = by_dataflow(points, metrics) if all_points else []
+    return Table.of("dataflows", "Best of each dataflow over the best of all", rows, note)
 
 
 def front_table(run: Run, points: Points, metrics: Sequence[str]) -> Table:

@@ -15,6 +15,7 @@ from dse.report.breakdowns import breakdowns
 from dse.report.causes import design_causes, mean_causes, pe_causes
 from dse.report.fronts import ParetoReport, best_table, dataflow_table, front_table, missing_baselines, pareto
 from dse.report.gains import BASELINES, GAIN_METRICS, gains, gains_by_network, spreads
+from dse.report.kept import left_out, without
 from dse.report.run import Run
 from dse.report.tables import Table, to_csv, to_markdown, write
 from dse.report.usable import Points, clock_label, load_points
@@ -35,20 +36,22 @@ def report(run: Run, out_dir: Path | None = None) -> list[Path]:
     The same run gives the same bytes. Raises RunError when the run has no usable point.
     """
     out = run.path if out_dir is None else out_dir
-    points = load_points(run, GAIN_METRICS)
-    tables = [table for table in report_tables(run, points) if table.rows]
+    points = load_points(run, run.kept or GAIN_METRICS)
+    makes = report_tables if run.kept is None else kept_tables
+    tables = [table for table in makes(run, points) if table.rows]
     paths = [write(out / f"{table.name}.csv", to_csv(table, run.provenance)) for table in tables]
-    messages, sections = [*missing_baselines(points), *missing_heldout()], []
-    for name in figures.list_figures():
+    messages, sections = [*missing_baselines(points), *missing_heldout(), *left_out(run)], []
+    for name in [name for name in figures.list_figures() if name not in without(run)[1]]:
         module = figures.load_figure(name)
         try:
             paths += figures.save(partial(module.draw, run, points), out / name, run.provenance)
             sections.append(f"![{name}]({name}.png)\n\n{module.CAPTION} ([PDF]({name}.pdf))\n")
         except figures.SkipFigureError as reason:
             messages.append(f"figure {name} left out: {reason}")
-    page = [_head(run, points, messages), "## Figures\n", *sections, "## Tables\n", gains_markdown(points)]
+    gains_page = gains_markdown(points, run.kept or GAIN_METRICS)
+    page = [_head(run, points, messages), "## Figures\n", *sections, "## Tables\n", gains_page]
     page += [_table_section(table) for table in tables]
-    paths.append(write(out / "gains.md", gains_markdown(points)))
+    paths.append(write(out / "gains.md", gains_page))
     paths.append(write(out / "report.md", "\n".join(page)))
     return paths
 
@@ -61,30 +64,60 @@ def report_tables(run: Run, points: Points) -> list[Table]:
     return [
         best_table(run, points, pair),
         front_table(run, points, pair),
-        Table.of("gains", "Gains over the best INT16 and INT8 designs", gains(points),
-                 "Times better than the baseline's best value of the same metric, network and clock setting."),
+        gains_table(points, GAIN_METRICS),
         dataflow_table(points, GAIN_METRICS),
         Table.of("spreads", "Spread of the designs", spreads(points),
                  "Largest over smallest value among INT16 designs and among designs of all PE types."),
         Table.of("causes", "Performance per area over INT16 by cause, best designs", [*causes, *mean_causes(causes)],
                  "Factors multiply to the gain: the first seven exchange the PE type in the best INT16 design, "
                  "resizing goes from there to the best design of the type. Empty: that exchange is not in the run."),
-        Table.of("causes_pe", "Performance per area over INT16 by cause, one PE", pe_causes(types),
-                 "Area in um2 at Eyeriss's spad depths; factors multiply to the gain."),
-        Table.of("breakdown", "Area and energy of the best designs by part", breakdowns(run, points),
-                 "The design of highest performance per area; parts add to the totals."),
-        Table.of("heldout", "Errors of the PE models at held-out points, percent", heldout_rows(),
-                 "Mean and largest absolute relative error against synthesis of points no model was fitted to."),
+        pe_causes_table(types),
+        breakdown_table(run, points),
+        heldout_table(),
     ]  # fmt: skip
 
 
-def gains_markdown(points: Points) -> str:
+def kept_tables(run: Run, points: Points) -> list[Table]:
+    """The tables of a run that does not keep every point; see `dse.report.kept`."""
+    kept, lacking = run.kept or (), without(run)[0]
+    types = [name for (name,), _ in points.groups("pe_type")]
+    tables = [best_table(run, points, kept), front_table(run, points, kept), gains_table(points, kept)]
+    if "breakdown" not in lacking:
+        tables.append(breakdown_table(run, points))
+    return [*tables, pe_causes_table(types), heldout_table()]
+
+
+def gains_table(points: Points, metrics: Sequence[str]) -> Table:
+    """Gains over the baselines."""
+    note = "Times better than the baseline's best value of the same metric, network and clock setting."
+    return Table.of("gains", "Gains over the best INT16 and INT8 designs", gains(points, metrics), note)
+
+
+def pe_causes_table(types: Sequence[str]) -> Table:
+    """Causes of the gain of one PE."""
+    note = "Area in um2 at Eyeriss's spad depths; factors multiply to the gain."
+    return Table.of("causes_pe", "Performance per area over INT16 by cause, one PE", pe_causes(types), note)
+
+
+def breakdown_table(run: Run, points: Points) -> Table:
+    """Parts of the best designs."""
+    note = "The design of highest performance per area; parts add to the totals."
+    return Table.of("breakdown", "Area and energy of the best designs by part", breakdowns(run, points), note)
+
+
+def heldout_table() -> Table:
+    """Errors of the PE models."""
+    note = "Mean and largest absolute relative error against synthesis of points no model was fitted to."
+    return Table.of("heldout", "Errors of the PE models at held-out points, percent", heldout_rows(), note)
+
+
+def gains_markdown(points: Points, metrics: Sequence[str] = GAIN_METRICS) -> str:
     """The gains as Markdown tables, one per metric and baseline: a row per network, a column per PE type."""
-    rows = gains(points)
+    rows = gains(points, metrics)
     clocks = " / ".join(clock_label(name) for name in dict.fromkeys(row["clock_setting"] for row in rows))
     blocks = []
     for baseline in BASELINES:
-        for metric in GAIN_METRICS:
+        for metric in metrics:
             lines = gains_by_network(rows, metric, baseline)
             title = f"{METRICS[metric].label}, times better than the best {baseline.upper()} design ({clocks})"
             blocks.append(f"**{title}**\n\n{to_markdown(Table.of(metric, title, lines))}")

@@ -59,9 +59,9 @@ def describe(run: Run, points: Points, positions: Sequence[int] | IntArray, metr
     rows: list[Row] = run.rows(points.row[at]).to_pylist()
     for metric in metrics:
         best, column = best_values(points, metric), METRICS[metric].column
-        for row in rows:
+        for row, position in zip(rows, at, strict=True):
             for baseline in BASELINES:
-                reference = best.get((row["workload"], row["clock_setting"], baseline))
+                reference = best.get((row["workload"], points.label("clock_setting", position), baseline))
                 gain = None if reference is None else better_by(metric, row[column], reference)
                 row[f"{metric}_vs_{baseline}"] = gain
     return rows

@@ -50,6 +50,20 @@ class Run:
         config: Mapping[str, Any] = self.meta["config"]
         return config
 
+    @property
+    def kept(self) -> tuple[str, ...] | None:
+        """The metrics whose fronts, or best points, are all that the run keeps; None where it keeps every point."""
+        keep = self.meta.get("keep", "all")
+        if keep == "all":
+            return None
+        objectives = tuple(self.config["objectives"])
+        return objectives if keep == "front" else objectives[:1]
+
+    @property
+    def clock_settings(self) -> tuple[Any, ...]:
+        """The values of the clock axis."""
+        return tuple(self.config["space"].get("clock_mhz", ()))
+
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows of the given columns (default: all). Raises RunError when the file cannot give them."""
         with self._open() as file:

@@ -23,6 +23,7 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 MAX = "max"  # the clock setting of designs that run at their own maximum
+ANY = "any"  # stands for all clock settings where the fronts over them are all that a run keeps
 KEYS = ("workload", "clock_setting", "pe_type")  # what a best design is the best of
 LABELS = (*KEYS, "dataflow")
 
@@ -83,6 +84,8 @@ def load_points(run: Run, metrics: Sequence[str]) -> Points:
     codes, names = {}, {}
     for key in LABELS:
         codes[key], names[key] = _encode(table[key], _order(run, key))
+    if run.kept is not None and len(run.clock_settings) > 1:
+        codes["clock_setting"], names["clock_setting"] = np.zeros(len(usable), np.int64), (ANY,)
     keep = np.flatnonzero(usable)
     return Points(
         keep,
@@ -98,8 +101,8 @@ def better_by(metric: str, value: Any, reference: Any) -> Any:
 
 
 def clock_label(setting: str) -> str:
-    """`own fmax` or `iso 200 MHz`."""
-    return "own fmax" if setting == MAX else f"iso {setting} MHz"
+    """`own fmax`, `iso 200 MHz` or `any clock`."""
+    return {MAX: "own fmax", ANY: "any clock"}.get(setting, f"iso {setting} MHz")
 
 
 def short_flow(dataflow: str) -> str:
@@ -122,6 +125,9 @@ def _within(constraints: Mapping[str, Any], values: Mapping[str, FloatArray]) ->
 
 
 def _why_none(run: Run, feasible: BoolArray, constraints: Mapping[str, Any]) -> str:
+    if run.kept is not None and not len(feasible):
+        within = f" within the constraints: {', '.join(constraints)}" if constraints else ""
+        return f"run `{run.name}` keeps no point: none of its {run.meta.get('designs'):,} designs is feasible{within}"
     if feasible.any():
         limits = ", ".join(f"{name} {dict(limit)}" for name, limit in constraints.items())
         return f"none of the {feasible.sum():,} feasible points of run `{run.name}` is within the constraints: {limits}"

@@ -67,9 +67,10 @@ def _lines() -> Callable[[Progress], None]:
 
 
 def _facts(now: Progress, speed: float) -> str:
-    """Rate and, once there are points, the share of feasible ones."""
+    """Rate, the share of feasible points where it is known, and how many are kept where not all are."""
     share = "" if now.feasible is None else f", {100 * now.feasible:.0f} % feasible"
-    return f"{speed:,.0f}/s{share}"
+    kept = "" if now.kept is None else f", {now.kept:,} kept"
+    return f"{speed:,.0f}/s{share}{kept}"
 
 
 def _duration(seconds: float) -> str:

@@ -1,0 +1,51 @@
+"""What `dse sweep` says before and after its work."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dse.config import Study
+    from dse.sweep import RunSummary
+
+
+def intentions(study: Study) -> tuple[str, ...]:
+    """What was decided for the user: not to keep every point."""
+    if not study.keep.auto or study.keep.what == "all":
+        return ()
+    points = study.designs * len(study.workloads)
+    fronts = f"the exact fronts of {', '.join(study.objectives)}"
+    return (f"{points:,} points are too many to keep: keeping {fronts}; `keep: all` in the config keeps every point",)
+
+
+def outcome(study: Study, summary: RunSummary) -> tuple[str, ...]:
+    """The run in one line, and the next command to type."""
+    workloads = len(study.workloads)
+    found = f"{summary.path}: {summary.designs:,} designs x {workloads} workload{'s'[workloads == 1 :]}"
+    if study.keep.what == "all":
+        percent = 100 * (summary.feasible or 0) / max(1, summary.points)
+        found += f" = {summary.points:,} points, {percent:.1f} % feasible"
+    else:
+        how = "decided" if summary.pruned else "evaluated"
+        found += f" {how}, {summary.points:,} points kept ({_kept(study)})"
+    metrics = study.objectives if study.keep.what == "front" else study.objectives[:1]
+    options = " ".join(f"--metric {name}" for name in metrics)
+    return (
+        f"{found}, {summary.wall_s:.1f} s{' (resumed)' if summary.resumed else ''}",
+        f"next: dse pareto {shlex.quote(str(summary.path))} {options}",
+    )
+
+
+def remarks(study: Study, summary: RunSummary) -> tuple[str, ...]:
+    """What is worth a message beside the outcome."""
+    if not summary.failed:
+        return ()
+    where = ": see `reason`" if study.keep.what == "all" else ""
+    return (f"{summary.failed:,} points are infeasible because their evaluation failed{where}",)
+
+
+def _kept(study: Study) -> str:
+    if study.keep.what == "front":
+        return f"front: {', '.join(study.objectives)}"
+    return f"best {study.keep.n:,} of each workload and PE type: {study.objectives[0]}"
