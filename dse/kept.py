@@ -27,6 +27,7 @@ from dse.space import BoolArray, FloatArray
 
 Report = Callable[[int, int], None]  # designs decided, rows kept
 TALLY = b"tally"
+MAPPED_DESIGNS = 1 << 16  # at a time, where all but a front is left unpriced in full
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,12 @@ class Kept:
 
 def piece_part(study: Study, block_designs: int, piece: Piece) -> pa.Table:
     """What is kept of a piece, as a part: every design is evaluated, in blocks of at most so many."""
+    from dse.pruned.search import can_prune, mapped_points
+
     kept = Kept(study)
+    if study.keep.what == "front" and can_prune(study):
+        points, feasible = mapped_points(study, piece.grid, piece.blocks(MAPPED_DESIGNS))
+        return kept.plus(points, Tally(piece.designs, feasible)).part()
     for block in piece.blocks(block_designs):
         points = block_points(study, block)
         feasible = int(pc.sum(points["feasible"]).as_py() or 0)

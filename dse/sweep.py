@@ -37,8 +37,8 @@ from dse.selection import Selection
 BLOCK_DESIGNS = 16_384  # evaluated at once, at most
 LEAST_BLOCK = 1024  # fewer make evaluation slow; a study of fewer blocks than BLOCKS has smaller ones down to this
 BLOCKS = 64
-PARTS = 4096  # of a space of which little is kept, about: a part has as many blocks as that takes
-REGION_DESIGNS = 1 << 25  # pruned at once, at most: bounds take some ten bytes per design
+PARTS = 512  # of a space of which little is kept, about: a part has as many blocks as that takes
+REGION_PRICES = 3 << 23  # of designs pruned at once, at most: some have one for each but for its DRAM bandwidth
 SPARSE = 100  # designs of the space for each in the sample from which on bounds of boxes decide too few
 MAX_ROUNDS = 3  # of evaluating parts again that were damaged after they were written
 
@@ -153,7 +153,7 @@ def _cut(study: Study, pruned: bool) -> dict[str, Any]:
     if study.keep.what == "all":
         return {}
     if pruned:
-        return {"pruned_designs": REGION_DESIGNS}
+        return {"pruned_prices": REGION_PRICES}
     return {"part_designs": _part_designs(study), "block_designs": block_designs(study)}
 
 
@@ -227,7 +227,7 @@ class _Work:
             whole.add(number)
         report()
         if pruned:
-            pieces = self.selection.regions(REGION_DESIGNS)
+            pieces = self.selection.regions(REGION_PRICES * len(self.study.space.dram_gb_s))
             unit = partial(pruned_part, self.study, report if self.alone else None)
         else:
             pieces = self.selection.pieces(_part_designs(self.study))

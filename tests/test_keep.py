@@ -162,7 +162,7 @@ def test_pruning_in_smaller_regions_ends_with_the_same_bytes(
 ) -> None:
     study = study_of(tmp_path, PAIR + extra + "keep: front\n")
     one = swept(study, tmp_path / "one").path
-    monkeypatch.setattr(sweep_module, "REGION_DESIGNS", 25)
+    monkeypatch.setattr(sweep_module, "REGION_PRICES", 6)
     assert len(interrupted(study, tmp_path / "two", 50, True)) > 1
     two = swept(study, tmp_path / "two")
     assert two.pruned

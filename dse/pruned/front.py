@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from dse.config import Study
 from dse.metrics import METRICS, Totals
@@ -45,26 +43,6 @@ def _better(front: FloatArray, costs: FloatArray) -> BoolArray:
     for point in front:
         found |= (point <= costs).all(axis=1) & (point + TOLERANCE * np.abs(point) < costs).any(axis=1)
     return found
-
-
-def front_rows(study: Study, table: pa.Table) -> pa.Table:
-    """Of rows of points, those that are feasible, within the constraints and not dominated by others of the same
-    workload; by design id, then in the order of the workloads."""
-    names = [workload.name for workload in study.workloads]
-    place = pc.index_in(table["workload"].cast(pa.string()), pa.array(names)).to_numpy()
-    usable = table["feasible"].to_numpy().copy()
-    for constraint in study.constraints:
-        values = table[METRICS[constraint.metric].column].to_numpy(zero_copy_only=False)
-        usable &= constraint.minimum is None or values >= constraint.minimum
-        usable &= constraint.maximum is None or values <= constraint.maximum
-    kept = np.zeros(table.num_rows, bool)
-    for index in range(len(names)):
-        rows = np.flatnonzero(usable & (place == index))
-        metrics = [METRICS[name] for name in study.objectives]
-        values = np.stack([table[metric.column].to_numpy(zero_copy_only=False)[rows] for metric in metrics], axis=1)
-        kept[rows] = non_dominated(values, [metric.maximize for metric in metrics])
-    order = np.lexsort([place[kept], table["design_id"].to_numpy()[kept]])
-    return table.filter(pa.array(kept)).take(pa.array(order))
 
 
 def costs_of(study: Study, totals: Totals, shape: tuple[int, ...]) -> FloatArray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,12 +10,13 @@ import pyarrow as pa
 
 from dse.block_points import block_points
 from dse.config import Study
+from dse.kept import Kept, Tally
 from dse.mapping import MOST_MACS
 from dse.metrics import METRICS, Totals
 from dse.points import SCHEMA
 from dse.pruned.bounds import BoxBounds
 from dse.pruned.boxes import Regions
-from dse.pruned.front import Front, costs_of, front_rows
+from dse.pruned.front import Front, costs_of
 from dse.pruned.quick import QuickCosts
 from dse.space import Block, BoolArray, FloatArray, Grid, IntArray
 
@@ -146,18 +147,20 @@ def _neighbours(grid: Grid, ids: IntArray) -> IntArray:
     return grid.start + np.unique(np.concatenate(found))
 
 
+def mapped_points(study: Study, grid: Grid, blocks: Iterable[Block]) -> tuple[pa.Table, int]:
+    """The same rows by mapping every design of some blocks of a grid; and how many points are feasible."""
+    quick, fronts, feasible = QuickCosts.of(study, grid), [Front() for _ in study.workloads], 0
+    for block in blocks:
+        for front, totals in zip(fronts, quick.totals(block.designs), strict=True):
+            feasible += int(np.isfinite(totals.total_cycles).sum())
+            front.add(block.design_ids, costs_of(study, totals, block.designs.shape))
+    return _rows(study, grid, fronts), feasible
+
+
 def _rows(study: Study, grid: Grid, fronts: list[Front]) -> pa.Table:
     """The rows of the fronts: their designs evaluated in full, and what belongs to the front by these numbers."""
     ids = np.unique(np.concatenate([front.ids for front in fronts]))
     if not len(ids):
         return SCHEMA.empty_table()
-    table = block_points(study, Block(ids, grid.decode(ids)))
-    return front_rows(study, table)
-
-
-def block_points_of_front(study: Study, grid: Grid, block: Block) -> pa.Table:
-    """Rows of the designs of a block that no other one of the block dominates; every design is mapped."""
-    fronts = [Front() for _ in study.workloads]
-    for front, costs in zip(fronts, QuickCosts.of(study, grid).costs(block.designs), strict=True):
-        front.add(block.design_ids, costs)
-    return _rows(study, grid, fronts)
+    points = block_points(study, Block(ids, grid.decode(ids)))
+    return Kept(study).plus(points, Tally()).table()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,20 +13,21 @@ import yaml
 
 from dse.block_points import block_points
 from dse.config import Study, load_study
-from dse.metrics import METRICS
+from dse.kept import Kept, Tally
+from dse.metrics import METRICS, Totals
 from dse.pruned.bounds import BoxBounds
 from dse.pruned.boxes import Boxes
-from dse.pruned.front import costs_of, front_rows
+from dse.pruned.front import costs_of
 from dse.pruned.quick import QuickCosts
-from dse.pruned.search import can_prune, grid_points
-from dse.space import Grid, IntArray
+from dse.pruned.search import can_prune, grid_points, mapped_points
+from dse.space import Block, BoolArray, FloatArray, Grid, IntArray
 
-SPACE = {
+SPACE: dict[str, list[Any]] = {
     "pe_type": ["int8", "lightpe1"], "rows": [8, 12, 20], "cols": [7, 14], "ifmap_spad_words": [8, 12],
     "filter_spad_words": [32, 112, 224], "psum_spad_words": [8, 24], "glb_kib": [32, 108],
     "glb_bytes_per_cycle": [8, 32], "dram_gb_s": [1, 4, 16], "clock_mhz": ["max", 100, 5000],
 }  # fmt: skip
-VARIANTS = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "two objectives": {},
     "three objectives": {"objectives": ["latency", "energy", "area"]},
     "constraints": {"constraints": {"area": {"max": 1.5}, "perf_per_area": {"min": 30}}},
@@ -36,26 +38,22 @@ VARIANTS = {
 }
 
 
-def study_of(folder: Path, changes: dict[str, object]) -> Study:
-    config = {
+def study_of(folder: Path, changes: dict[str, Any]) -> Study:
+    config: dict[str, Any] = {
         "schema": 1, "name": "study", "workloads": ["resnet20-cifar10"], "space": SPACE,
-        "objectives": ["perf_per_area", "energy"],
+        "objectives": ["perf_per_area", "energy"], "keep": "front",
     } | changes  # fmt: skip
-    space = config["space"]
-    assert isinstance(space, dict)
-    if "dataflow" in space:
-        config["space"] = {name: values for name, values in space.items() if not name.endswith("spad_words")}
+    if "dataflow" in config["space"]:
+        config["space"] = {name: each for name, each in config["space"].items() if not name.endswith("spad_words")}
     (folder / "study.yaml").write_text(yaml.safe_dump(config))
     return load_study(folder / "study.yaml")
 
 
 def evaluated(study: Study, grid: Grid, ids: IntArray | None) -> pa.Table:
     """The front by evaluating every design."""
-    table = pa.concat_tables([front_rows(study, block_points(study, block)) for block in grid.blocks(4096)])
-    if ids is not None:
-        every = pa.concat_tables([block_points(study, block) for block in grid.blocks(4096)])
-        table = every.filter(pa.array(np.isin(every["design_id"].to_numpy(), ids)))
-    return front_rows(study, table)
+    blocks = grid.blocks(4096) if ids is None else [Block(ids, grid.decode(ids))]
+    points = pa.concat_tables([block_points(study, block) for block in blocks])
+    return Kept(study).plus(points, Tally()).table()
 
 
 def assert_equal_rows(found: pa.Table, expected: pa.Table) -> None:
@@ -68,7 +66,9 @@ def test_the_front_of_a_grid_is_that_of_evaluating_every_design(tmp_path: Path, 
     study = study_of(tmp_path, VARIANTS[variant])
     assert can_prune(study)
     for grid in study.space.grids[:1]:
-        assert_equal_rows(grid_points(study, grid, None), evaluated(study, grid, None))
+        expected = evaluated(study, grid, None)
+        assert_equal_rows(grid_points(study, grid, None), expected)
+        assert_equal_rows(mapped_points(study, grid, grid.blocks(500))[0], expected)
 
 
 def test_the_front_of_a_sample_is_that_of_evaluating_the_sample(tmp_path: Path) -> None:
@@ -85,10 +85,10 @@ def test_no_design_of_a_box_is_better_than_its_bounds(tmp_path: Path) -> None:
     bounds, quick, shape = BoxBounds.of(study, grid), QuickCosts.of(study, grid), np.asarray(grid.shape)
     ends = np.sort(rng.integers(0, shape, (40, 2, len(shape))), axis=1)
     boxes = Boxes(ends[:, 0], ends[:, 1])
-    seen: list[np.ndarray] = []
+    seen: list[FloatArray] = []
 
-    def needed(totals: list[object], count: int) -> np.ndarray:
-        seen.append(costs_of(study, totals[0], (count,)))  # type: ignore[arg-type]
+    def needed(totals: list[Totals], count: int) -> BoolArray:
+        seen.append(costs_of(study, totals[0], (count,)))
         return np.ones(count, bool)
 
     alive, _ = bounds.raised(boxes, bounds.nothing_known(len(boxes)), needed)
@@ -124,11 +124,12 @@ def test_quick_costs_are_those_of_the_points(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(12))
 def test_fronts_of_random_spaces_are_those_of_evaluating_every_design(tmp_path: Path, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    axes = {name: sorted(rng.choice(values, min(len(values), 2), replace=False).tolist(), key=str)
-            for name, values in SPACE.items() if name not in ("pe_type", "clock_mhz")}  # fmt: skip
-    axes |= {"rows": sorted(rng.integers(3, 40, 5).tolist()), "cols": sorted(set(rng.integers(1, 40, 5).tolist()))}
+    axes: dict[str, list[Any]] = {
+        name: rng.permutation(np.asarray(values, object))[:2].tolist()
+        for name, values in SPACE.items() if name not in ("pe_type", "clock_mhz", "rows", "cols")
+    }  # fmt: skip
+    axes |= {name: np.unique(rng.integers(least, 40, 5)).tolist() for name, least in (("rows", 3), ("cols", 1))}
     axes |= {"pe_type": [str(rng.choice(["int16", "int8", "w4a8", "lightpe2"]))], "clock_mhz": ["max", 150]}
-    axes["rows"] = sorted(set(axes["rows"]))
     bounded = [name for name, metric in METRICS.items() if metric.bounded]
     objectives = [str(name) for name in rng.choice(bounded, rng.integers(2, 4), replace=False)]
     study = study_of(tmp_path, {"space": axes, "objectives": objectives})
