@@ -35,6 +35,7 @@ check: .venv/.dev  ## lint, format and types
 
 bench: .venv/.dev  ## speed, side by side where it is a ratio
 	$(BIN)/python -m benchmarks.evaluate
+	$(BIN)/python -m benchmarks.exhaustive
 
 bench-peers: .venv/.base  ## other tools side by side, an hour or so; writes docs/peers.md
 	$(BIN)/python -m benchmarks.peers

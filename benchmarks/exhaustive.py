@@ -55,10 +55,12 @@ def session_bytes(session: int) -> int:
 def swept(space: str, options: list[str]) -> dict[str, Any]:
     """One whole sweep on two processes: seconds, most memory, and what it wrote."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "cli", "sweep", str(SPACES / f"{space}.yaml"), "-o", folder, "--jobs", "2", "--fresh"]
+        sweep = [sys.executable, "-m", "cli", "sweep", str(SPACES / f"{space}.yaml")]
+        command = [*sweep, "-o", folder, "--jobs", "2", "--fresh", *options]
         start, most = time.perf_counter(), 0
-        process = subprocess.Popen([*command, *options], cwd=ROOT, start_new_session=True, stdout=subprocess.PIPE,
-                                   stderr=subprocess.DEVNULL, text=True)  # fmt: skip
+        process = subprocess.Popen(
+            command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         while process.poll() is None:
             most = max(most, session_bytes(process.pid))
             time.sleep(0.05)
@@ -75,7 +77,8 @@ def swept(space: str, options: list[str]) -> dict[str, Any]:
 def measured(names: list[str], repeat: int) -> None:
     """Runs in turn, so that what else the machine does meets all of them; the record is kept after each."""
     record = json.loads(RECORD.read_text()) if RECORD.exists() else {"runs": {}}
-    record |= {"date": date.today().isoformat(), "cpu": _cpu(), "cores": os.cpu_count(), "python": platform.python_version()}
+    record |= {"date": date.today().isoformat(), "cpu": _cpu(), "cores": os.cpu_count()}
+    record["python"] = platform.python_version()
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for _ in range(repeat):
         for name in names:
@@ -95,8 +98,9 @@ def table() -> str:
     """The record as Markdown."""
     record = json.loads(RECORD.read_text())
     lines = [
-        f"{record['cores']} cores of {record['cpu']}, Python {record['python']}, {record['date']}. Wall time of the whole process "
-        "(start, sweep on two processes, files written), median (least to most) of the runs; memory of all its processes.",
+        f"{record['cores']} cores of {record['cpu']}, Python {record['python']}, {record['date']}. Wall time of the",
+        "whole process (start, sweep on two processes, files written), median (least to most) of the runs; memory of all its",
+        "processes together.",
         "",
         "| space (benchmarks/spaces) | designs | runs | seconds | designs/s | most memory, GB | rows kept |",
         "| --- | --: | --: | --- | --: | --: | --: |",
@@ -105,9 +109,9 @@ def table() -> str:
         seconds = [run["seconds"] for run in runs]
         median = statistics.median(seconds)
         lines.append(
-            f"| {name.replace('_', ' ')} | {runs[0]['designs']:,} | {len(runs)} | {median:.1f} ({min(seconds):.1f} to "
-            f"{max(seconds):.1f}) | {runs[0]['designs'] / median:,.0f} | {max(run['bytes'] for run in runs) / 1e9:.2f} | "
-            f"{runs[0]['rows']} |"
+            f"| {name.replace('_', ' ')} | {runs[0]['designs']:,} | {len(runs)} "
+            f"| {median:.1f} ({min(seconds):.1f} to {max(seconds):.1f}) | {runs[0]['designs'] / median:,.0f} "
+            f"| {max(run['bytes'] for run in runs) / 1e9:.2f} | {runs[0]['rows']} |"
         )
     pruned, every = (record["runs"].get(name) for name in ("check, pruned", "check, every design"))
     if pruned and every:

@@ -34,7 +34,7 @@ Needed = Callable[[list[Totals], int], BoolArray]  # of bounds of boxes per work
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of boxes: least cycles and energy of each layer, (boxes, 2, layers), and what the cycles are for."""
+    """Least cycles and energy of each layer in boxes, (boxes, 2, layers), and the resources that the cycles are for."""
 
     least: FloatArray
     resources: FloatArray

@@ -40,7 +40,10 @@ class Boxes:
         return Boxes(self.low[chosen], self.high[chosen])
 
     def halved(self, spreads: list[FloatArray]) -> Boxes:
-        """Each box in two, one after the other, across the axis on which its values are spread most; see `Search.spreads`."""
+        """Each box in two, across the axis on which its values are spread most.
+
+        `spreads`: of each axis how far each value is from the first one.
+        """
         widths = [each[self.high[:, axis]] - each[self.low[:, axis]] for axis, each in enumerate(spreads)]
         axis = np.argmax(np.where(self.high > self.low, np.stack(widths, axis=1), -1.0), axis=1)
         row = np.arange(len(self))
@@ -61,7 +64,7 @@ class Boxes:
 
 @dataclass(frozen=True)
 class Regions:
-    """Boxes with the designs of a sample that they hold: `members` has the places of each, None where all designs are."""
+    """Boxes, and of a sample the designs in each: `members` has their places, or None where every design counts."""
 
     boxes: Boxes
     members: list[IntArray] | None

@@ -38,7 +38,7 @@ class Front:
 
 
 def _better(front: FloatArray, costs: FloatArray) -> BoolArray:
-    """Whether a row of `front` is below each row of costs by more than the tolerance in one objective, above in none."""
+    """Whether a row of `front` is above costs in no objective, and below in one by more than the tolerance."""
     found = np.zeros(len(costs), bool)
     for point in front:
         found |= (point <= costs).all(axis=1) & (point + TOLERANCE * np.abs(point) < costs).any(axis=1)

@@ -64,9 +64,9 @@ class Program:
         return cls(form, np.asarray(layer_numbers((bench.cell_prices.bits, g)), np.float64), tables)
 
     def run(self, of_cells: Arrays, pool: FloatArray, margin: float = 1.0) -> Arrays:
-        """Search; what it writes, for (cells, ..., widths, others): `won`, the full choice of each design, -1 where none
-        fits; `best`, its costs; `kept`, its cycles and energy in pJ. Choices not better by `margin` may be
-        left out. `pool`: choices that may be good; they change how fast the search is, not what it finds."""
+        """Search; what it writes, for (cells, ..., widths, others): `won`, the full choice of each design, -1 where
+        none fits; `best`, its costs; `kept`, its cycles and energy in pJ. Choices not better by `margin` may be left
+        out. `pool`: choices that may be good; they change how fast the search is, not what it finds."""
         size, inner = len(of_cells["cells"]), of_cells["design_prices"].shape[-2:]
         arrays = {
             "margin": np.asarray([margin]), "layer": self.of_layer, "pool": pool.T,
