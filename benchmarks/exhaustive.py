@@ -97,9 +97,10 @@ def _cpu() -> str:
 def table() -> str:
     """The record as Markdown."""
     record = json.loads(RECORD.read_text())
+    machine = f"{record['cores']} cores of {record['cpu']}, Python {record['python']}, {record['date']}"
     lines = [
-        f"{record['cores']} cores of {record['cpu']}, Python {record['python']}, {record['date']}. Wall time of the",
-        "whole process (start, sweep on two processes, files written), median (least to most) of the runs; memory of all its",
+        f"{machine}. Wall time of the whole",
+        "process (start, sweep on two processes, files written), median (least to most) of the runs; memory of all its",
         "processes together.",
         "",
         "| space (benchmarks/spaces) | designs | runs | seconds | designs/s | most memory, GB | rows kept |",
