@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import math
+import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 TITLE = "dse"
@@ -15,7 +17,8 @@ IMPORTS = ("numpy", "dse.evaluate", "dse.layers", "workloads.loader")
 VARIANTS = {
     "one_design": "one design alone, in a process that has loaded the package",
     "command": "one design alone, the command `dse evaluate`, start of Python included",
-    "sweep": "a design within a sweep of its neighbours",
+    "sweep": "a design within a sweep that keeps the front, every design mapped",
+    "bounds": "a design within the same sweep, where bounds leave designs out",
 }
 COMPUTES = (
     "cycles by cause, energy by part from synthesized PEs, area, power, maximum clock, utilization, traffic by level"
@@ -23,7 +26,7 @@ COMPUTES = (
 SEARCHES = "row-stationary parameters m n e p q r t for energy times delay; no loop orders beyond them"
 CONFIGURED = (
     "INT16, row stationary, 12 x 14 PEs, spads of 12, 224 and 24 words, 108 KiB of GLB with words of 64 bits, DRAM of "
-    "4 GB/s, 200 MHz; the sweep varies rows, cols, spads, GLB and DRAM around it"
+    "4 GB/s, 200 MHz; the sweep varies rows, cols, spads, GLB, DRAM and clock around it"
 )
 REMARK = (
     "energies of its own PE library choose the mapping; the energy in MACs prices its traffic like that of the others"
@@ -32,10 +35,11 @@ REMARK = (
 DESIGN = {"clock_mhz": 200.0}  # the other axes have the values of the Eyeriss chip by default
 PE_TYPE, DATAFLOW = "int16", "row_stationary"
 COSTS = {"mac": 1, "dram": 200, "glb": 6, "inter_pe": 2, "spad": 1}
-AXES: dict[str, tuple[float, ...]] = {
-    "rows": (8, 12, 16, 24), "cols": (8, 14, 16, 32), "ifmap_spad_words": (12, 24), "filter_spad_words": (112, 224),
-    "psum_spad_words": (16, 24), "glb_kib": (64, 108, 256), "glb_bytes_per_cycle": (8,), "dram_gb_s": (2.0, 4.0, 16.0),
-    "clock_mhz": (200.0,), "batch": (1,),
+SPACE: dict[str, Any] = {
+    "pe_type": [PE_TYPE], "dataflow": [DATAFLOW], "rows": [8, 12, 16, 24], "cols": [8, 14, 16, 32],
+    "ifmap_spad_words": [12, 24], "filter_spad_words": [112, 224], "psum_spad_words": [16, 24],
+    "glb_kib": [64, 108, 256], "glb_bytes_per_cycle": [4, 8, 16, 32], "dram_gb_s": [1, 2, 3, 4, 6, 8, 16, 32],
+    "clock_mhz": [50, 100, 125, 150, 175, 200, 225, 250],
 }  # fmt: skip
 
 
@@ -44,25 +48,28 @@ def evaluate(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
     if job["variant"] == "command":
         _command(job["network"], job["paths"][0])
         yield {"shapes": len(job["layers"])}
-    elif job["variant"] == "sweep":
-        yield {"shapes": len(job["layers"]), "designs": sweep(job["network"])}
+    elif job["variant"] in ("sweep", "bounds"):
+        yield {"shapes": len(job["layers"]), "designs": sweep(job["network"], job["variant"] == "bounds")}
     else:
         yield from one_design(job["network"])
 
 
-def sweep(network: str) -> int:
-    """Evaluate a grid of designs around the chip's; returns how many. Another way to sweep goes in here."""
-    from dse.evaluate import evaluate as evaluate_designs
-    from dse.space import DesignSpace
-    from dse.technology import Technology
-    from workloads.loader import load_workload
+def sweep(network: str, prune: bool) -> int:
+    """The front of a grid of designs around the chip's; returns how many designs the grid has."""
+    from dse.config import load_study
+    from dse.pruned.search import grid_points, mapped_points
 
-    axes: dict[str, Any] = AXES
-    space = DesignSpace(pe_type=(PE_TYPE,), dataflow=(DATAFLOW,), spad_dataflows=(DATAFLOW,), **axes)
-    workload, technology = load_workload(network), Technology()
-    for block in space.blocks(16_384):
-        evaluate_designs(block.designs, [workload], technology)
-    return math.prod(map(len, AXES.values()))
+    config = {"schema": 1, "name": "sweep", "workloads": [network], "space": SPACE, "keep": "front",
+              "objectives": ["perf_per_area", "energy"]}  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "sweep.yaml"
+        path.write_text(json.dumps(config))  # JSON is YAML
+        study = load_study(path)
+    (grid,) = study.space.grids
+    points = grid_points(study, grid, None) if prune else mapped_points(study, grid, grid.blocks(1 << 16))[0]
+    if not points.num_rows:
+        raise RuntimeError("no design of the grid is feasible")
+    return grid.size
 
 
 def one_design(network: str) -> Iterator[dict[str, Any]]:
