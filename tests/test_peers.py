@@ -253,7 +253,7 @@ def test_the_page_states_the_ratio_to_the_fastest_peer_and_who_failed() -> None:
     words = " ".join(text.split())
     assert "fastest other tool is B (quick) with 0.250 CPU-seconds" in words
     assert "0.500 for one design alone: 2.00 times more." in words
-    assert "0.00200 for a design within a sweep: 125 times less." in words
+    assert "0.00200 for a design within a sweep that maps each: 125 times less." in words
     assert "| A, slow | 2.00 | 0.500 | 4.00 | 0.500 |" in text
     assert "Not finished: C, v: not run, needs Python 9." in words
     assert "Some CPU" in text

@@ -61,8 +61,8 @@ def test_layers_of_networks_are_mapped_as_by_the_search_with_numpy(network: str)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dataflow", DATAFLOWS)
-def test_both_searches_agree_in_hundreds_of_cases(dataflow: str) -> None:
-    for seed in range(1000, 1300):
+def test_both_searches_agree_in_many_cases(dataflow: str) -> None:
+    for seed in range(1000, 1150):
         rng = np.random.default_rng(seed)
         layer = random_layer(rng) if seed % 2 else small_layer(rng)
         if layer.macs <= MOST_MACS // 4:
