@@ -14,7 +14,8 @@ A dataflow module defines
     traffic(g, designs, bits, mapping) -> Traffic         cycles and accesses
     bound(g, designs, bits, choice, pins) -> Traffic      the same for open choices: what no refinement undercuts
 The last four are element-wise. Choices depend on the layer alone, but for those that fit no design, and no count of a
-full choice rises with a resource: so a larger design is never mapped worse.
+full choice rises with a resource, so a larger design is never mapped worse; but that hops between PEs of registers may
+rise with rows and columns (docs/laws.md).
 
 Element-wise means `+ - * //`, `numpy.minimum/maximum/where/clip` and `ceil_div` only, so that scalars, columns and open
 meshes go through the same formulas.

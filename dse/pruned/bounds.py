@@ -2,9 +2,10 @@
 
 A box is priced as one design that has the most of every resource and the least of every price and of area in the box,
 its network mapped for the fewest cycles and, apart, for the least energy. No design of the box does better: with more
-of a resource the mappings that fitted still fit and no count rises (docs/laws.md), and cycles and energy rise with the
-prices. A half of a box has no lower bounds than the whole: it begins with these, and as soon as they suffice to leave
-it out no more layers are mapped. SAFETY covers the rounding of sums.
+of a resource the mappings that fitted still fit and no count rises (docs/laws.md; of an axis of which that is not true
+a box has one value), and cycles and energy rise with the prices. A half of a box has no lower bounds than the whole: it
+begins with these, and as soon as they suffice to leave it out no more layers are mapped. SAFETY covers the rounding of
+sums.
 """
 
 from __future__ import annotations

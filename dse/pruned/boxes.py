@@ -7,6 +7,7 @@ from itertools import product
 
 import numpy as np
 
+from dse.dataflow import load_dataflow
 from dse.space import BoolArray, FloatArray, Grid, IntArray
 
 
@@ -19,16 +20,24 @@ class Boxes:
 
     @classmethod
     def whole(cls, grid: Grid) -> Boxes:
-        """The grid, one box for each batch: bounds are those of one batch."""
-        sizes = grid.shape
-        batches = range(sizes[-1])
-        return cls(
-            np.asarray([[*[0] * (len(sizes) - 1), place] for place in batches]),
-            np.asarray([[*(size - 1 for size in sizes[:-1]), place] for place in batches]),
-        )
+        """The grid, one box for each value of the axes of which more is not better: the batch and, where words hop
+        from PE to PE, rows and columns (docs/laws.md)."""
+        hops = load_dataflow(grid.dataflow).PE == "registers"
+        single = ("batch", "rows", "cols") if hops else ("batch",)
+        ends = [
+            [(place, place) for place in range(len(values))] if name in single else [(0, len(values) - 1)]
+            for name, values in grid.axes.items()
+        ]
+        every = np.asarray(list(product(*ends)))
+        return cls(every[..., 0], every[..., 1])
 
     def __len__(self) -> int:
         return len(self.low)
+
+    @property
+    def ends(self) -> tuple[IntArray, IntArray]:
+        """Lowest and highest places."""
+        return self.low, self.high
 
     @property
     def sizes(self) -> IntArray:
@@ -76,7 +85,11 @@ class Regions:
         if ids is None:
             return cls(boxes, None)
         places = np.stack(np.unravel_index(ids - grid.start, grid.shape), axis=1)
-        return cls(boxes, [places[places[:, -1] == batch] for batch in boxes.low[:, -1]])
+        members = [
+            places[((low <= places) & (places <= high)).all(axis=1)] for low, high in zip(*boxes.ends, strict=True)
+        ]
+        held = np.asarray([len(each) > 0 for each in members], bool)
+        return cls(boxes, members).some(held)
 
     @property
     def counts(self) -> IntArray:

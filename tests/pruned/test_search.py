@@ -13,6 +13,7 @@ import yaml
 
 from dse.block_points import block_points
 from dse.config import Study, load_study
+from dse.dataflow import list_dataflows
 from dse.kept import Kept, Tally
 from dse.metrics import METRICS, Totals
 from dse.pruned.bounds import BoxBounds
@@ -33,7 +34,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "constraints": {"constraints": {"area": {"max": 1.5}, "perf_per_area": {"min": 30}}},
     "two networks": {"workloads": ["resnet20-cifar10", "fsrcnn-x2"]},
     "objective of the mapper": {"mapping": {"objective": "latency"}},
-    "systolic": {"space": SPACE | {"dataflow": ["output_stationary"]}},
+    "output stationary": {"space": SPACE | {"dataflow": ["output_stationary"], "rows": [5, 8, 12, 20, 31]}},
+    "weight stationary": {"space": SPACE | {"dataflow": ["weight_stationary"], "cols": [3, 7, 14, 33]}},
+    "input stationary": {"space": SPACE | {"dataflow": ["input_stationary"]}, "objectives": ["energy", "area"]},
     "batches": {"space": SPACE | {"batch": [1, 3], "dram_gb_s": [2]}},
 }
 
@@ -79,12 +82,21 @@ def test_the_front_of_a_sample_is_that_of_evaluating_the_sample(tmp_path: Path) 
         assert_equal_rows(grid_points(study, grid, ids), evaluated(study, grid, ids))
 
 
-def test_no_design_of_a_box_is_better_than_its_bounds(tmp_path: Path) -> None:
-    study = study_of(tmp_path, {"objectives": ["latency", "energy", "area", "perf_per_area", "edp", "utilization"]})
+@pytest.mark.parametrize("dataflow", list_dataflows())
+def test_no_design_of_a_box_is_better_than_its_bounds(tmp_path: Path, dataflow: str) -> None:
+    objectives = ["latency", "energy", "area", "perf_per_area", "edp", "utilization"]
+    changes: dict[str, Any] = {"objectives": objectives, "workloads": ["fsrcnn-x2"]}
+    if dataflow != "row_stationary":
+        changes["space"] = SPACE | {"dataflow": [dataflow]}
+    study = study_of(tmp_path, changes)
     grid, rng = study.space.grids[0], np.random.default_rng(0)
     bounds, quick, shape = BoxBounds.of(study, grid), QuickCosts.of(study, grid), np.asarray(grid.shape)
+    whole = Boxes.whole(grid)
     ends = np.sort(rng.integers(0, shape, (40, 2, len(shape))), axis=1)
-    boxes = Boxes(ends[:, 0], ends[:, 1])
+    some = rng.integers(0, len(whole), 40)
+    boxes = Boxes(
+        np.clip(ends[:, 0], whole.low[some], whole.high[some]), np.clip(ends[:, 1], whole.low[some], whole.high[some])
+    )
     seen: list[FloatArray] = []
 
     def needed(totals: list[Totals], count: int) -> BoolArray:
