@@ -35,11 +35,6 @@ class Boxes:
         return len(self.low)
 
     @property
-    def ends(self) -> tuple[IntArray, IntArray]:
-        """Lowest and highest places."""
-        return self.low, self.high
-
-    @property
     def sizes(self) -> IntArray:
         """Designs of each box."""
         return np.asarray(np.prod(self.high - self.low + 1, axis=1))
@@ -86,7 +81,8 @@ class Regions:
             return cls(boxes, None)
         places = np.stack(np.unravel_index(ids - grid.start, grid.shape), axis=1)
         members = [
-            places[((low <= places) & (places <= high)).all(axis=1)] for low, high in zip(*boxes.ends, strict=True)
+            places[((low <= places) & (places <= high)).all(axis=1)]
+            for low, high in zip(boxes.low, boxes.high, strict=True)
         ]
         held = np.asarray([len(each) > 0 for each in members], bool)
         return cls(boxes, members).some(held)
