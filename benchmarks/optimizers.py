@@ -107,7 +107,7 @@ def _quick(study: Study) -> Evaluator:
         parts = []
         for grid, quick in grids:
             own = ids[(ids >= grid.start) & (ids < grid.start + grid.size)]
-            parts.append(quick.costs(grid.decode(own))[0] if len(own) else np.empty((0, len(study.objectives))))
+            parts.append(quick.costs(grid.decode(own))[0].values if len(own) else np.empty((0, len(study.objectives))))
         costs = np.concatenate(parts)
         fits = np.asarray(np.isfinite(costs).all(axis=1))
         return Scores(np.where(fits[:, None], costs, 0.0), np.where(fits, 0.0, INFEASIBLE))

@@ -18,7 +18,7 @@ VARIANTS = {
     "one_design": "one design alone, in a process that has loaded the package",
     "command": "one design alone, the command `dse evaluate`, start of Python included",
     "sweep": "a design within a sweep that keeps the front, every design mapped",
-    "bounds": "a design within the same sweep, where bounds leave designs out",
+    "bounds": "a design within a sweep of finer steps, where bounds leave designs out",
 }
 COMPUTES = (
     "cycles by cause, energy by part from synthesized PEs, area, power, maximum clock, utilization, traffic by level"
@@ -41,6 +41,11 @@ SPACE: dict[str, Any] = {
     "glb_kib": [64, 108, 256], "glb_bytes_per_cycle": [4, 8, 16, 32], "dram_gb_s": [1, 2, 3, 4, 6, 8, 16, 32],
     "clock_mhz": [50, 100, 125, 150, 175, 200, 225, 250],
 }  # fmt: skip
+FINER: dict[str, Any] = {
+    "rows": [6, 8, 10, 12, 14, 16, 20, 24, 28, 32], "cols": [6, 8, 10, 12, 14, 16, 20, 24, 28, 32],
+    "ifmap_spad_words": [8, 12, 16, 20, 24], "filter_spad_words": [32, 48, 64, 112, 160, 224],
+    "psum_spad_words": [8, 12, 16, 24], "glb_kib": [32, 48, 64, 96, 108, 192, 256, 512],
+}  # fmt: skip
 
 
 def evaluate(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -59,7 +64,8 @@ def sweep(network: str, prune: bool) -> int:
     from dse.config import load_study
     from dse.pruned.search import grid_points, mapped_points
 
-    config = {"schema": 1, "name": "sweep", "workloads": [network], "space": SPACE, "keep": "front",
+    space = SPACE | FINER if prune else SPACE
+    config = {"schema": 1, "name": "sweep", "workloads": [network], "space": space, "keep": "front",
               "objectives": ["perf_per_area", "energy"]}  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sweep.yaml"

@@ -133,9 +133,9 @@ class BoxBounds:
             Totals(
                 macs=macs_of(self.layers, workload) * most["batch"], pes=lowest["pes"], batch=most["batch"],
                 clock_mhz=1 / lowest["period_us"],
-                cycles=dict.fromkeys(CYCLE_PARTS, 0.0) | {"compute": least[:, 0] @ counts * (1 - SAFETY)},
+                cycles=dict.fromkeys(CYCLE_PARTS, 0.0) | {"compute": _sum(least[:, 0], counts) * (1 - SAFETY)},
                 area_mm2=dict.fromkeys(AREA_PARTS, 0.0) | {"pe": lowest["area_mm2"] * (1 - SAFETY)},
-                energy_pj=dict.fromkeys(ENERGY_PARTS, 0.0) | {"mac": least[:, 1] @ counts * (1 - SAFETY)},
+                energy_pj=dict.fromkeys(ENERGY_PARTS, 0.0) | {"mac": _sum(least[:, 1], counts) * (1 - SAFETY)},
                 dram_bits=0.0, glb_bits=0.0,
             )
             for workload, counts in enumerate(self.counts)
@@ -146,6 +146,12 @@ RESOURCES = (
     "rows", "cols", "ifmap_spad_words", "filter_spad_words", "psum_spad_words", "glb_kib", "glb_bytes_per_cycle",
     "batch",
 )  # fmt: skip
+
+
+def _sum(of_layers: FloatArray, counts: FloatArray) -> FloatArray:
+    """Over the layers of a network; what others do not fit is none of its concern."""
+    found: FloatArray = of_layers[:, counts > 0] @ counts[counts > 0]
+    return found
 
 
 def _part(low: IntArray, high: IntArray) -> tuple[slice, ...]:

@@ -1,8 +1,13 @@
-"""Fronts that grow: per workload the designs that nothing found so far dominates, within a tolerance for rounding."""
+"""Fronts that grow: per workload the designs that nothing found so far dominates.
+
+Values may be off by rounding: sums are in another order than in the points that are written. So a design leaves only
+for one that is better by more than TOLERANCE, or equal, in every objective, and that keeps the constraints by as much;
+and one that breaks a constraint by less stays.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,54 +16,79 @@ from dse.metrics import METRICS, Totals
 from dse.pareto import non_dominated
 from dse.space import BoolArray, FloatArray, IntArray
 
-TOLERANCE = 1e-9  # by which one value must be better than another to count as better
+TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Objectives as costs, (designs, objectives), infinite where a design cannot be used; and whether it surely can."""
+
+    values: FloatArray
+    sure: BoolArray
+
+    def some(self, chosen: BoolArray) -> Costs:
+        """Those under a mask."""
+        return Costs(self.values[chosen], self.sure[chosen])
+
+    def and_then(self, other: Costs) -> Costs:
+        """These, then others."""
+        return Costs(np.concatenate([self.values, other.values]), np.concatenate([self.sure, other.sure]))
 
 
 @dataclass
 class Front:
-    """The front of one workload: ids, and costs of shape (designs, objectives), less being better."""
+    """The front of one workload: ids of designs, and their costs."""
 
-    ids: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
-    costs: FloatArray | None = None
+    ids: IntArray
+    costs: Costs
 
-    def add(self, ids: IntArray, costs: FloatArray) -> None:
-        """More designs; those that others dominate by more than the tolerance leave."""
-        usable = np.isfinite(costs).all(axis=1)
-        ids, costs = ids[usable], costs[usable]
-        if self.costs is not None:
-            new = ~np.isin(ids, self.ids)
-            ids, costs = np.concatenate([self.ids, ids[new]]), np.concatenate([self.costs, costs[new]])
-        exact = costs[non_dominated(costs, [False] * costs.shape[1])]
-        kept = ~_better(exact, costs)
-        self.ids, self.costs = ids[kept], costs[kept]
+    @classmethod
+    def empty(cls, objectives: int) -> Front:
+        """Without designs."""
+        return cls(np.empty(0, np.int64), Costs(np.empty((0, objectives)), np.empty(0, bool)))
 
-    def dominates(self, costs: FloatArray) -> BoolArray:
-        """Whether some design of the front is better than each of the costs, in every objective as good."""
-        return np.zeros(len(costs), bool) if self.costs is None else _better(self.costs, costs)
+    def add(self, ids: IntArray, costs: Costs) -> None:
+        """More designs; those that others dominate leave."""
+        new = np.isfinite(costs.values).all(axis=1) & ~np.isin(ids, self.ids)
+        ids, costs = np.concatenate([self.ids, ids[new]]), self.costs.and_then(costs.some(new))
+        sure = costs.values[costs.sure]
+        least = sure[non_dominated(sure, [False] * sure.shape[1])] if len(sure) else sure
+        kept = ~_dominated(least, costs.values)
+        self.ids, self.costs = ids[kept], costs.some(kept)
+
+    def dominates(self, values: FloatArray) -> BoolArray:
+        """Whether some design of the front that can surely be used is better."""
+        return _dominated(self.costs.values[self.costs.sure], values)
 
 
-def _better(front: FloatArray, costs: FloatArray) -> BoolArray:
-    """Whether a row of `front` is above costs in no objective, and below in one by more than the tolerance."""
-    found = np.zeros(len(costs), bool)
-    for point in front:
-        found |= (point <= costs).all(axis=1) & (point + TOLERANCE * np.abs(point) < costs).any(axis=1)
+def _dominated(by: FloatArray, values: FloatArray) -> BoolArray:
+    found = np.zeros(len(values), bool)
+    for point in by:
+        better = point + TOLERANCE * np.abs(point) < values
+        found |= (better | (point == values)).all(axis=1) & better.any(axis=1)
     return found
 
 
-def costs_of(study: Study, totals: Totals, shape: tuple[int, ...]) -> FloatArray:
-    """The objectives as costs, (designs, objectives); infinite where a constraint is broken or nothing fits.
+def costs_of(study: Study, totals: Totals, shape: tuple[int, ...], of_boxes: bool = False) -> Costs:
+    """The objectives of designs, or of boxes their bounds, if all the metrics are `bounded`.
 
-    Of bounds of boxes they are bounds, if all the metrics are `bounded`. A box of which nothing is known takes no time.
+    Of boxes the constraints count that their bounds can break: those against too little of what is good.
     """
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore"):  # a box of which nothing is known takes no time
         values = {name: METRICS[name].compute(totals) for name in _names(study)}
     usable = np.isfinite(np.broadcast_to(totals.total_cycles, shape))
+    sure = usable
     for constraint in study.constraints:
-        value, least, most = values[constraint.metric], constraint.minimum, constraint.maximum
-        usable = usable & (least is None or value >= least * (1 - TOLERANCE))
-        usable = usable & (most is None or value <= most * (1 + TOLERANCE))
+        value, maximize = values[constraint.metric], METRICS[constraint.metric].maximize
+        if constraint.minimum is not None and (maximize or not of_boxes):
+            usable = usable & (value >= constraint.minimum * (1 - TOLERANCE))
+            sure = sure & (value >= constraint.minimum * (1 + TOLERANCE))
+        if constraint.maximum is not None and not (maximize and of_boxes):
+            usable = usable & (value <= constraint.maximum * (1 + TOLERANCE))
+            sure = sure & (value <= constraint.maximum * (1 - TOLERANCE))
     signed = (-values[name] if METRICS[name].maximize else values[name] for name in study.objectives)
-    return np.stack([np.where(usable, np.broadcast_to(value, shape), np.inf).ravel() for value in signed], axis=1)
+    columns = [np.where(usable, np.broadcast_to(value, shape), np.inf).ravel() for value in signed]
+    return Costs(np.stack(columns, axis=1), np.broadcast_to(sure, shape).ravel())
 
 
 def _names(study: Study) -> set[str]:

@@ -15,7 +15,7 @@ from dse.mapping.compiled.nest import KEPT
 from dse.mapping.compiled.parts import parts
 from dse.mapping.compiled.program import Program
 from dse.metrics import CYCLE_PARTS, ENERGY_PARTS, Totals
-from dse.pruned.front import costs_of
+from dse.pruned.front import Costs, costs_of
 from dse.space import Designs, FloatArray, Grid
 from workloads.shared import LayerCount, macs_of, shared_layers
 
@@ -38,8 +38,8 @@ class QuickCosts:
         objective = study.mapping_objective
         return cls(study, grid, layers, [Program.of(bench, each.layer, objective, value_only=False) for each in layers])
 
-    def costs(self, designs: Designs) -> list[FloatArray]:
-        """Of each workload, the objectives of designs as costs, (designs, objectives); see `costs_of`."""
+    def costs(self, designs: Designs) -> list[Costs]:
+        """Of each workload, the objectives of designs as costs."""
         return [costs_of(self.study, totals, designs.shape) for totals in self.totals(designs)]
 
     def logarithms(self, designs: Designs) -> FloatArray:

@@ -43,12 +43,12 @@ def grid_points(study: Study, grid: Grid, ids: IntArray | None, report: Report =
 
     For each workload on its own, in the study's objectives, among those that are feasible and within the constraints.
     """
-    search = _Search(study, grid, QuickCosts.of(study, grid), [Front() for _ in study.workloads])
+    search = _Search(study, grid, QuickCosts.of(study, grid), _no_fronts(study))
     search.guess()
     bounds, steps = BoxBounds.of(study, grid), search.spreads()
     if ids is not None:  # what was found so far may not belong to the sample, but tells where to look
         targets = np.unique(np.concatenate([front.ids for front in search.fronts]))
-        search = _Search(study, grid, search.quick, [Front() for _ in study.workloads])
+        search = _Search(study, grid, search.quick, _no_fronts(study))
         search.add_near(ids, targets, steps)
     regions = Regions.whole(grid, ids)
     total, known = int(regions.counts.sum()), bounds.nothing_known(len(regions.boxes))
@@ -131,7 +131,7 @@ class _Search:
         """Whether boxes with these bounds may hold a design that belongs to the front of a workload."""
         alive = np.zeros(count, bool)
         for front, totals in zip(self.fronts, bounds, strict=True):
-            costs = costs_of(self.study, totals, (count,))
+            costs = costs_of(self.study, totals, (count,), of_boxes=True).values
             alive |= (costs < np.inf).all(axis=1) & ~front.dominates(costs)
         return alive
 
@@ -147,9 +147,13 @@ def _neighbours(grid: Grid, ids: IntArray) -> IntArray:
     return grid.start + np.unique(np.concatenate(found))
 
 
+def _no_fronts(study: Study) -> list[Front]:
+    return [Front.empty(len(study.objectives)) for _ in study.workloads]
+
+
 def mapped_points(study: Study, grid: Grid, blocks: Iterable[Block]) -> tuple[pa.Table, int]:
     """The same rows by mapping every design of some blocks of a grid; and how many points are feasible."""
-    quick, fronts, feasible = QuickCosts.of(study, grid), [Front() for _ in study.workloads], 0
+    quick, fronts, feasible = QuickCosts.of(study, grid), _no_fronts(study), 0
     for block in blocks:
         for front, totals in zip(fronts, quick.totals(block.designs), strict=True):
             feasible += int(np.isfinite(totals.total_cycles).sum())

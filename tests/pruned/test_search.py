@@ -32,6 +32,24 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "two objectives": {},
     "three objectives": {"objectives": ["latency", "energy", "area"]},
     "constraints": {"constraints": {"area": {"max": 1.5}, "perf_per_area": {"min": 30}}},
+    "least area": {"objectives": ["latency", "energy", "area"], "constraints": {"area": {"min": 1.0}}},
+    "least energy": {"objectives": ["latency", "energy", "area"], "constraints": {"energy": {"min": 0.5}}},
+    "an area that a design of the front just exceeds": {
+        "objectives": ["latency", "energy"],
+        "constraints": {"area": {"max": 1.2734887713610163 * (1 - 3e-10)}},
+    },
+    "a network that some arrays are too small for": {
+        "workloads": ["fsrcnn-x2", "resnet20-cifar10"],
+        "objectives": ["latency", "energy", "area"],
+        "space": SPACE
+        | {
+            "rows": [3, 4, 6, 8],
+            "cols": [3, 5, 7, 14, 20],
+            "glb_kib": [16, 32, 64, 108, 200],
+            "filter_spad_words": [32, 112],
+            "clock_mhz": ["max"],
+        },
+    },
     "two networks": {"workloads": ["resnet20-cifar10", "fsrcnn-x2"]},
     "objective of the mapper": {"mapping": {"objective": "latency"}},
     "output stationary": {"space": SPACE | {"dataflow": ["output_stationary"], "rows": [5, 8, 12, 20, 31]}},
@@ -100,14 +118,14 @@ def test_no_design_of_a_box_is_better_than_its_bounds(tmp_path: Path, dataflow: 
     seen: list[FloatArray] = []
 
     def needed(totals: list[Totals], count: int) -> BoolArray:
-        seen.append(costs_of(study, totals[0], (count,)))
+        seen.append(costs_of(study, totals[0], (count,), of_boxes=True).values)
         return np.ones(count, bool)
 
     alive, _ = bounds.raised(boxes, bounds.nothing_known(len(boxes)), needed)
     least = seen[-1]
     for row, box in enumerate(np.flatnonzero(alive)):
         ids = Boxes(boxes.low[box : box + 1], boxes.high[box : box + 1]).ids(grid)
-        costs = quick.costs(grid.decode(rng.choice(ids, min(len(ids), 30), replace=False)))[0]
+        costs = quick.costs(grid.decode(rng.choice(ids, min(len(ids), 30), replace=False)))[0].values
         usable = np.isfinite(costs).all(axis=1)
         assert np.all(least[row] <= costs[usable]), study.objectives
 
@@ -124,7 +142,7 @@ def test_quick_costs_are_those_of_the_points(tmp_path: Path) -> None:
         block = next(grid.blocks(4096))
         table = block_points(study, block)
         feasible = table["feasible"].to_numpy()
-        costs = QuickCosts.of(study, grid).costs(block.designs)[0]
+        costs = QuickCosts.of(study, grid).costs(block.designs)[0].values
         assert np.array_equal(np.isfinite(costs).all(axis=1), feasible)
         for column, name in enumerate(study.objectives):
             metric = METRICS[name]

@@ -141,6 +141,8 @@ class LoopNest:
     ) -> None:
         """For all values of a counter: symbols to rows of the scratch; from row `first` on what costs need of it."""
         needed = self._needed(costs, level)
+        if first + len(needed) + len(self._needed(costs, INNER)) > self.arrays["scratch"][0]:  # type: ignore[operator]
+            raise ValueError("the formulas need more rows of scratch than there are")
         self.open(f"i{level}", start, end)
         for row, symbol in rows.items():
             self.here.store(self.number(symbol), self.address("scratch", row, f"i{level}"))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import llvmlite.binding as llvm
+
+DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 def compiled(assembly: str, name: str, pointers: int, sizes: int) -> Callable[..., None]:
@@ -28,18 +31,15 @@ def _engine(assembly: str) -> Any:
     target = llvm.Target.from_default_triple().create_target_machine(cpu=processor, features=features, opt=3)
     text = "\n".join([assembly, processor, features, *map(str, llvm.llvm_version_info)])
     path = cache_folder() / f"{hashlib.sha256(text.encode()).hexdigest()}.o"
-    if path.exists():
-        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
-        engine.add_object_file(llvm.ObjectFileRef.from_path(str(path)))
-    else:
+    code = _kept(path)
+    if code is None:
         module = llvm.parse_assembly(assembly)
-        tuning = llvm.create_pipeline_tuning_options(speed_level=3)
-        builder = llvm.create_pass_builder(target, tuning)
+        builder = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(speed_level=3))
         builder.getModulePassManager().run(module, builder)
         code = target.emit_object(module)
-        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
-        engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         _keep(path, code)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     return engine
 
@@ -49,12 +49,22 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "dse" / "searches"
 
 
+def _kept(path: Path) -> bytes | None:
+    """The code in a file behind its hash; None where there is none, or it is damaged."""
+    try:
+        held = path.read_bytes()
+    except OSError:
+        return None
+    digest, code = held[:DIGEST_BYTES], held[DIGEST_BYTES:]
+    return code if digest == hashlib.sha256(code).digest() else None
+
+
 def _keep(path: Path, code: bytes) -> None:
     """Write a file as a whole, or not at all: a cache that cannot be written to is done without."""
-    partial = path.with_suffix(f".{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(code)
-        os.replace(partial, path)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".partial", delete=False) as partial:
+            partial.write(hashlib.sha256(code).digest() + code)
+        os.replace(partial.name, path)
     except OSError:
-        partial.unlink(missing_ok=True)
+        return
