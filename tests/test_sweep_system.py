@@ -32,8 +32,8 @@ space:
 LONG = (
     CONFIG.replace("[int16]", "[int16, int8, w4a8, lightpe1]")
     .replace("[8, 12]", "{start: 4, stop: 64, step: 1}")
-    .replace("[14, 16]", "{start: 4, stop: 64, step: 1}")
-)
+    .replace("[14, 16]", "{start: 4, stop: 64, step: 1}\n  filter_spad_words: {start: 32, stop: 224, step: 4}")
+)  # more than a million designs
 
 
 def study_of(folder: Path, text: str) -> Study:
