@@ -34,6 +34,18 @@ class Totals:
     dram_bits: Number
     glb_bits: Number
 
+    @classmethod
+    def without_parts(
+        cls, macs: Number, pes: Number, batch: Number, clock_mhz: Number, cycles: Number, area_mm2: Number,
+        energy_pj: Number,
+    ) -> Totals:  # fmt: skip
+        """Where only sums are known: all of each is in its first part, and no bits are counted."""
+        first = {parts: dict.fromkeys(parts, 0.0) for parts in (CYCLE_PARTS, AREA_PARTS, ENERGY_PARTS)}
+        return cls(
+            macs, pes, batch, clock_mhz, first[CYCLE_PARTS] | {CYCLE_PARTS[0]: cycles},
+            first[AREA_PARTS] | {AREA_PARTS[0]: area_mm2}, first[ENERGY_PARTS] | {ENERGY_PARTS[0]: energy_pj}, 0.0, 0.0,
+        )  # fmt: skip
+
     def repeated(self, count: int) -> Totals:
         """`count` times the same work on the same hardware."""
         return replace(

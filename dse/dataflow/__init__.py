@@ -5,7 +5,7 @@ A dataflow module defines
                                     apply to "spads" only
     PARAMETERS                      names of its mapping parameters
     REASONS                         index -> why a design cannot run a layer ("" at 0)
-    OPEN                            those that candidates leave open, in the groups and order in which they are chosen
+    OPEN                            those that candidates leave open, in the order in which they are chosen
     geometry(layer) -> G                                  what the formulas need of a layer: a frozen dataclass of ints
     candidates(g, designs, pins) -> Mapping               choices to try, arrays of shape (k,), the smallest first
     options(g, designs, name, pins) -> Options            all values of an open parameter, the smallest first
@@ -55,7 +55,7 @@ class Dataflow(Protocol):
 
     PE: PEKind
     PARAMETERS: tuple[str, ...]
-    OPEN: tuple[tuple[str, ...], ...]
+    OPEN: tuple[str, ...]
     REASONS: tuple[str, ...]
 
     def geometry(self, layer: Layer) -> Any: ...

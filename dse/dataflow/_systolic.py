@@ -22,7 +22,7 @@ from dse.space import Designs
 from dse.traffic import Count, Mapping, OperandBits, Pins, ceil_div, first_of, parts
 
 PARAMETERS = ("batch_parts", "row_parts", "col_parts", "filter_parts", "keep", "fill")
-OPEN = (("filter_parts",),)
+OPEN = ("filter_parts",)
 REASONS = ("", "GLB does not hold the smallest tile")
 FILL_USED, FILL_ARRAY = 1, 2
 geometry = Geometry.of

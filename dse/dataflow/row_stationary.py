@@ -40,7 +40,7 @@ from dse.traffic import Count, Mapping, OperandBits, Pins, Traffic, ceil_div, fi
 
 PE: PEKind = "spads"
 PARAMETERS = MAPPING
-OPEN = (("q",), ("m",), ("t",), ("whole",))
+OPEN = ("q", "m", "t", "whole")
 REASONS = (
     "",
     "filter taller than the array (R > rows)",

@@ -11,30 +11,27 @@ from dse.space import BoolArray, Designs
 from dse.traffic import Mapping, OperandBits, Pins
 from workloads.layer import Layer
 
-Tree = tuple[dict[str, Options], ...]  # a dictionary for each group of parameters that are chosen together
+Tree = dict[str, Options]  # of the open parameters, in the order in which they are chosen
 
 
 def refinements(flow: Dataflow, layer: Layer, designs: Designs, pins: Pins) -> Tree:
     """The values of all open parameters."""
     g = flow.geometry(layer)
-    return tuple({name: flow.options(g, designs, name, pins) for name in group} for group in flow.OPEN)
+    return {name: flow.options(g, designs, name, pins) for name in flow.OPEN}
 
 
 def refined(
     flow: Dataflow, layer: Layer, tree: Tree, choice: Mapping, pins: Pins, bits: OperandBits,
     designs_of: Callable[[Mapping], Designs],
 ) -> Mapping:  # fmt: skip
-    """Each choice with the values of the next open parameters that are worth trying on its design, in order.
+    """Each choice with the values of the next open parameter that are worth trying on its design, in order.
 
     The first value always is one of them.
     """
-    group = next(group for group in tree if any(name not in choice for name in group))
-    for name, values in group.items():
-        choice, first = _with_each(choice, name, values)
-        offered = flow.offered(flow.geometry(layer), designs_of(choice), bits, choice, pins)
-        tried = first | offered
-        choice = {key: held[tried] for key, held in choice.items()}
-    return choice
+    name = next(name for name in tree if name not in choice)
+    grown, first = _with_each(choice, name, tree[name])
+    tried = first | flow.offered(flow.geometry(layer), designs_of(grown), bits, grown, pins)
+    return {key: held[tried] for key, held in grown.items()}
 
 
 def _with_each(choice: Mapping, name: str, options: Options) -> tuple[Mapping, BoolArray]:
@@ -62,4 +59,4 @@ def length(choices: Mapping) -> int:
 
 def is_open(flow: Dataflow, choice: Mapping) -> bool:
     """Whether parameters are still to be chosen."""
-    return any(name not in choice for group in flow.OPEN for name in group)
+    return any(name not in choice for name in flow.OPEN)

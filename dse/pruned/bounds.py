@@ -21,7 +21,7 @@ from dse.config import Study
 from dse.costs import costs
 from dse.mapping.bench import Bench
 from dse.mapping.compiled.program import Arrays, Program, in_parts
-from dse.metrics import AREA_PARTS, CYCLE_PARTS, ENERGY_PARTS, Totals
+from dse.metrics import Totals
 from dse.pruned.boxes import Boxes, highest
 from dse.space import BoolArray, FloatArray, Grid, IntArray
 from workloads.shared import LayerCount, macs_of, shared_layers
@@ -53,6 +53,7 @@ class BoxBounds:
     layers: list[LayerCount]
     programs: list[dict[str, Program]]
     counts: FloatArray  # (workloads, layers)
+    highest: dict[str, FloatArray]  # of the values of each axis from one place to another
     minima: list[tuple[tuple[str, ...], NDArray[Any]]]  # names, and arrays of shape (names, *grid) of what is minimized
     pools: dict[tuple[int, str], FloatArray] = field(default_factory=dict)
 
@@ -74,7 +75,8 @@ class BoxBounds:
             "area_mm2": sum(hardware.area_mm2.values()), "pes": hardware.pes, "period_us": 1 / hardware.clock_mhz,
             "unsound": hardware.reason != 0,
         }  # fmt: skip
-        return cls(grid, layers, programs, counts, _by_shape(fields, len(grid.shape)))
+        tables = {name: highest(values) for name, values in grid.axes.items()}
+        return cls(grid, layers, programs, counts, tables, _by_shape(fields, len(grid.shape)))
 
     def nothing_known(self, boxes: int) -> Known:
         """Bounds of boxes of which nothing is known."""
@@ -84,8 +86,8 @@ class BoxBounds:
         """Which of the boxes are needed, and what is known of them now."""
         lowest = self._lowest(boxes)
         most = {
-            name: highest(values)[boxes.low[:, axis], boxes.high[:, axis]]
-            for axis, (name, values) in enumerate(self.grid.axes.items())
+            name: table[boxes.low[:, axis], boxes.high[:, axis]]
+            for axis, (name, table) in enumerate(self.highest.items())
         }
         resources = np.stack(
             [*(most[name] for name in most if name in RESOURCES), lowest["dram_cycles_per_bit"]], axis=1
@@ -128,15 +130,12 @@ class BoxBounds:
         return found
 
     def _totals(self, most: dict[str, FloatArray], lowest: dict[str, FloatArray], least: FloatArray) -> list[Totals]:
-        """Of each workload, with all cycles, energy and area in one part."""
+        """Of each workload."""
         return [
-            Totals(
-                macs=macs_of(self.layers, workload) * most["batch"], pes=lowest["pes"], batch=most["batch"],
-                clock_mhz=1 / lowest["period_us"],
-                cycles=dict.fromkeys(CYCLE_PARTS, 0.0) | {"compute": _sum(least[:, 0], counts) * (1 - SAFETY)},
-                area_mm2=dict.fromkeys(AREA_PARTS, 0.0) | {"pe": lowest["area_mm2"] * (1 - SAFETY)},
-                energy_pj=dict.fromkeys(ENERGY_PARTS, 0.0) | {"mac": _sum(least[:, 1], counts) * (1 - SAFETY)},
-                dram_bits=0.0, glb_bits=0.0,
+            Totals.without_parts(
+                macs_of(self.layers, workload) * most["batch"], lowest["pes"], most["batch"], 1 / lowest["period_us"],
+                cycles=_sum(least[:, 0], counts) * (1 - SAFETY), area_mm2=lowest["area_mm2"] * (1 - SAFETY),
+                energy_pj=_sum(least[:, 1], counts) * (1 - SAFETY),
             )
             for workload, counts in enumerate(self.counts)
         ]  # fmt: skip

@@ -127,6 +127,6 @@ def _run(low: int, high: int) -> IntArray:
 def highest(values: tuple[float, ...]) -> FloatArray:
     """The largest of the values from one place to another, by both places."""
     table = np.zeros((len(values), len(values)))
-    for low, high in product(range(len(values)), repeat=2):
-        table[low, high] = max(values[low : high + 1], default=0.0)
+    for low in range(len(values)):
+        table[low, low:] = np.maximum.accumulate(values[low:])
     return table

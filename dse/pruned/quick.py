@@ -14,7 +14,7 @@ from dse.mapping.compiled.arrays import CellArrays
 from dse.mapping.compiled.nest import KEPT
 from dse.mapping.compiled.parts import parts
 from dse.mapping.compiled.program import Program
-from dse.metrics import CYCLE_PARTS, ENERGY_PARTS, Totals
+from dse.metrics import Totals
 from dse.pruned.front import Costs, costs_of
 from dse.space import Designs, FloatArray, Grid
 from workloads.shared import LayerCount, macs_of, shared_layers
@@ -61,11 +61,9 @@ class QuickCosts:
                 energy_pj[workload] += count * kept[1]
         cycles = np.where(hardware.reason != 0, np.inf, cycles)
         return [
-            Totals(
-                macs=macs_of(self.layers, w) * designs.batch, pes=hardware.pes, batch=designs.batch,
-                clock_mhz=hardware.clock_mhz, cycles=dict.fromkeys(CYCLE_PARTS, 0.0) | {"compute": cycles[w]},
-                area_mm2=hardware.area_mm2, energy_pj=dict.fromkeys(ENERGY_PARTS, 0.0) | {"mac": energy_pj[w]},
-                dram_bits=0.0, glb_bits=0.0,
+            Totals.without_parts(
+                macs_of(self.layers, w) * designs.batch, hardware.pes, designs.batch, hardware.clock_mhz,
+                cycles=cycles[w], area_mm2=sum(hardware.area_mm2.values()), energy_pj=energy_pj[w],
             )
             for w in workloads
         ]  # fmt: skip

@@ -11,7 +11,7 @@ import pyarrow as pa
 from dse.block_points import block_points
 from dse.config import Study
 from dse.kept import Kept, Tally
-from dse.mapping import MOST_MACS
+from dse.mapping import is_compilable
 from dse.metrics import METRICS, Totals
 from dse.points import SCHEMA
 from dse.pruned.bounds import BoxBounds
@@ -33,9 +33,9 @@ Report = Callable[[int, int], None]  # designs decided, designs on the front
 def can_prune(study: Study) -> bool:
     """Whether all objectives and constraints have bounds, and the compiled search counts every layer exactly."""
     names = {*study.objectives, *(constraint.metric for constraint in study.constraints)}
-    batch = max(study.space.batch)
-    countable = all(layer.macs * batch <= MOST_MACS for workload in study.workloads for layer in workload.layers)
-    return all(METRICS[name].bounded for name in names) and countable and not study.technology.sparsity.in_use
+    batch, layers = max(study.space.batch), (layer for workload in study.workloads for layer in workload.layers)
+    compilable = all(is_compilable(layer, batch, study.technology) for layer in layers)
+    return compilable and all(METRICS[name].bounded for name in names)
 
 
 def grid_points(study: Study, grid: Grid, ids: IntArray | None, report: Report = lambda done, kept: None) -> pa.Table:
@@ -77,7 +77,7 @@ class _Search:
 
     def add(self, ids: IntArray) -> None:
         """Evaluate designs that were not yet."""
-        new = np.setdiff1d(ids, self.seen)
+        new = np.setdiff1d(ids, self.seen)  # each once
         self.seen = np.union1d(self.seen, new)
         for low in range(0, len(new), DESIGNS_PER_CALL):
             some = new[low : low + DESIGNS_PER_CALL]
@@ -94,7 +94,8 @@ class _Search:
                 return
             some = best if len(best) <= AT_ONCE else rng.choice(best, AT_ONCE, replace=False)
             done = np.union1d(done, some)
-            self.add(_neighbours(self.grid, some))
+            places = np.stack(np.unravel_index(some - self.grid.start, self.grid.shape), axis=1)
+            self.add(np.concatenate(_lines(self.grid, places)))
 
     def add_near(self, ids: IntArray, targets: IntArray, spreads: list[FloatArray]) -> None:
         """Evaluate those designs of a sample that are nearest to others, on the scale of `spreads`."""
@@ -114,12 +115,7 @@ class _Search:
         time, energy and area, in the mean of some lines through the grid."""
         rng = np.random.default_rng(0)
         starts = np.stack([rng.integers(0, size, LINES) for size in self.grid.shape], axis=1)
-        lines = []
-        for axis, size in enumerate(self.grid.shape):
-            line = np.repeat(starts, size, axis=0)
-            line[:, axis] = np.tile(np.arange(size), LINES)
-            lines.append(np.ravel_multi_index(line.T, self.grid.shape))
-        logs = self.quick.logarithms(self.grid.decode(self.grid.start + np.concatenate(lines)))
+        logs = self.quick.logarithms(self.grid.decode(np.concatenate(_lines(self.grid, starts))))
         ends = np.cumsum([LINES * size for size in self.grid.shape])
         found = []
         for part, size in zip(np.split(logs, ends[:-1], axis=1), self.grid.shape, strict=True):
@@ -136,15 +132,14 @@ class _Search:
         return alive
 
 
-def _neighbours(grid: Grid, ids: IntArray) -> IntArray:
-    """Designs that differ in the value of one axis."""
-    places = np.stack(np.unravel_index(ids - grid.start, grid.shape), axis=1)
+def _lines(grid: Grid, places: IntArray) -> list[IntArray]:
+    """Of each axis the ids on the lines along it through some places: one line after the other, values in order."""
     found = []
     for axis, size in enumerate(grid.shape):
-        moved = np.repeat(places, size, axis=0)
-        moved[:, axis] = np.tile(np.arange(size), len(places))
-        found.append(np.ravel_multi_index(moved.T, grid.shape))
-    return grid.start + np.unique(np.concatenate(found))
+        line = np.repeat(places, size, axis=0)
+        line[:, axis] = np.tile(np.arange(size), len(places))
+        found.append(grid.start + np.ravel_multi_index(line.T, grid.shape))
+    return found
 
 
 def _no_fronts(study: Study) -> list[Front]:

@@ -76,7 +76,7 @@ def all_refined(bench: Bench, layer: Layer, choice: Mapping, pins: Pins = NO_PIN
 
 
 def is_open(flow: Dataflow, choice: Mapping) -> bool:
-    return any(name not in choice for group in flow.OPEN for name in group)
+    return any(name not in choice for name in flow.OPEN)
 
 
 def levels(bench: Bench, layer: Layer, pins: Pins = NO_PINS) -> list[Mapping]:

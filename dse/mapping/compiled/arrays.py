@@ -1,4 +1,4 @@
-"""Designs and prices as the compiled search reads them: contiguous doubles, cells first.
+"""Designs and prices as the compiled search reads them: doubles, cells first.
 
 The designs of a cell are in two dimensions: by GLB width, and by all else in which they differ.
 """
@@ -47,23 +47,22 @@ class CellArrays:
     def axes(self, together: Designs, names: tuple[str, ...]) -> FloatArray:
         """Axes of the cells, and how often a layer runs for the whole batch."""
         columns = [getattr(together, name) for name in names] + [self.bench.cell_designs.batch]
-        return np.ascontiguousarray(np.stack([self._of_cells(column) for column in columns], axis=1))
+        return np.stack([self._of_cells(column) for column in columns], axis=1)
 
     def widths(self) -> FloatArray:
         """GLB bytes per cycle."""
-        return np.ascontiguousarray(self._spread(self.bench.cell_designs.glb_bytes_per_cycle)[..., 0])
+        return self._spread(self.bench.cell_designs.glb_bytes_per_cycle)[..., 0]
 
     def prices(self, levels: tuple[tuple[str, ...], ...]) -> dict[str, FloatArray]:
         """Prices by how they vary: with the cell, with the GLB width, too, or with the rest, too."""
         of_cells, of_widths, of_designs = (
             [np.asarray(getattr(self.bench.cell_prices, name)) for name in names] for names in levels
         )
-        arrays = {
+        return {
             "cell_prices": np.stack([self._of_cells(price) for price in of_cells], axis=1),
             "width_prices": np.stack([self._spread(price)[..., 0] for price in of_widths], axis=1),
             "design_prices": np.stack([self._spread(price) for price in of_designs], axis=1),
         }
-        return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
 
     def _of_cells(self, array: NDArray[Any]) -> FloatArray:
         flat = array.reshape(-1, array.shape[-1])[0] if array.ndim else array

@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from dse.mapping.bench import Bench, mapped_together
-from dse.mapping.choices import Tree, refinements
 from dse.mapping.compiled.arrays import CellArrays
 from dse.mapping.compiled.parts import parts
 from dse.mapping.compiled.program import Program
-from dse.space import IntArray
 from dse.traffic import Mapping
 from workloads.layer import Layer
 
@@ -17,22 +15,13 @@ from workloads.layer import Layer
 def compiled_mapping(bench: Bench, layer: Layer, objective: str) -> Mapping:
     """The cheapest mapping of a layer per design; arrays of the shape of the designs."""
     flow, cells = bench.flow, bench.cells
-    g, together = flow.geometry(layer), mapped_together(layer, bench.designs)
     program, arrays = Program.of(bench, layer, objective, value_only=False), CellArrays.of(bench)
     won = np.empty((cells.count, len(program.form.names), *arrays.inner))
     for place, written in parts(program, arrays, layer, None):
         won[place] = written["won"]
-    smallest = _smallest(flow.candidates(g, together, {}), refinements(flow, layer, together, {}))
-    won = np.where(won[:, :1] < 0, smallest[:, None, None], won).astype(np.int64)
+    won = np.where(won[:, :1] < 0, program.smallest[:, None, None], won).astype(np.int64)
     full = {name: arrays.restored(won[:, index]) for index, name in enumerate(program.form.names)}
-    mapping = flow.complete(g, mapped_together(layer, bench.cell_designs), bench.cell_prices.bits, full, {})
+    together = mapped_together(layer, bench.cell_designs)
+    mapping = flow.complete(flow.geometry(layer), together, bench.cell_prices.bits, full, {})
     shape = (*cells.inner_shape, cells.count)
     return {name: cells.restored(np.broadcast_to(values, shape)) for name, values in mapping.items()}
-
-
-def _smallest(choices: Mapping, tree: Tree) -> IntArray:
-    """The first choice with the first value of each open parameter."""
-    first = {name: int(values[0]) for name, values in choices.items()}
-    for name, options in ((name, options) for group in tree for name, options in group.items()):
-        first[name] = options.values[first[options.by] if options.by else 0][0]
-    return np.asarray(list(first.values()))

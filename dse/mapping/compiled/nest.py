@@ -1,6 +1,6 @@
 """The branch and bound of `dse.mapping.search` on one layer as a function over many cells.
 
-Loops, outermost first: cells; choices; the values of each group of open parameters. At each of these levels all values
+Loops, outermost first: cells; choices; the values of each open parameter. At each of these levels all values
 are priced first, in loops that the processor runs on several values at once: what they cost on the chip, then by GLB
 width, then by DRAM bandwidth and clock. A value is left where its bound is above the best that every design of the cell
 has so far; the others are refined one by one. Before the choices, full ones that were best in other cells are priced,
@@ -29,7 +29,7 @@ ARRAYS = (
     "margin", "layer", "cells", "widths", "cell_prices", "width_prices", "design_prices", "choices", "pool", "tables",
     "starts", "values", "firsts", "scratch", "best", "found", "won", "kept",
 )  # fmt: skip
-SIZES = ("n_cells", "n_choices", "n_values", "n_pool", "n_widths", "n_designs")
+SIZES = ("n_cells", "n_choices", "n_pool", "n_widths", "n_designs")
 KEPT = ("cycles", "energy_pj")  # of the best mapping
 SCRATCH_ROWS = 96
 MASK_BITS = 64  # most designs of a cell that are searched together
@@ -43,8 +43,9 @@ class Form:
     dataflow: str
     objective: str
     value_only: bool  # find the least cost, not the mapping that is the first to have it
-    groups: tuple[tuple[str, ...], ...]  # parameters of a choice, then those that are open, by group
-    prefixes: tuple[tuple[str, ...], ...]  # groups of which the values that are worth trying come first
+    coarse: tuple[str, ...]  # parameters of a choice
+    open: tuple[str, ...]  # those behind them
+    prefixes: tuple[str, ...]  # open ones whose values that are worth trying come first
     axes: tuple[str, ...]  # of a cell
     prices: tuple[tuple[str, ...], ...]  # those that vary with the cell; with the GLB width, too; with the rest, too
     structure: Any  # of the geometry
@@ -62,7 +63,7 @@ class Form:
     @property
     def names(self) -> tuple[str, ...]:
         """All parameters of a full choice."""
-        return tuple(name for group in self.groups for name in group)
+        return self.coarse + self.open
 
 
 def cell_axes(designs: Designs) -> tuple[str, ...]:
@@ -113,18 +114,13 @@ class Formulas:
         times = graph.input("int", CELL, "cells", "c", len(form.axes))
         return cls(form, flow, graph, g, replace(form.designs, **axes), replace(form.one_price, **found), times)
 
-    def parameters(self, names: tuple[str, ...], array: str, level: int) -> dict[str, Any]:
-        """Parameters as elements of the rows of an array."""
-        return {name: self.graph.input("int", level, array, row, f"i{level}") for row, name in enumerate(names)}
+    def parameters(self, names: tuple[str, ...], array: str) -> dict[str, Any]:
+        """Parameters of a choice as elements of the rows of an array."""
+        return {name: self.graph.input("int", CHOICE, array, row, f"i{CHOICE}") for row, name in enumerate(names)}
 
-    def offered(self, choice: dict[str, Any], group: tuple[str, ...]) -> Symbol:
-        """Whether the values of a group, the last that were chosen, are worth trying."""
-        all_offered = self.graph.lift(True)
-        chosen = {name: value for name, value in choice.items() if name not in group}
-        for name in group:
-            chosen[name] = choice[name]
-            all_offered = all_offered & self.flow.offered(self.g, self.designs, self.prices.bits, chosen, {})
-        return all_offered
+    def offered(self, choice: dict[str, Any]) -> Symbol:
+        """Whether the last value chosen is worth trying."""
+        return self.graph.lift(self.flow.offered(self.g, self.designs, self.prices.bits, choice, {}))
 
     def keys(self, choice: dict[str, Any]) -> tuple[Symbol, list[Symbol]]:
         """Whether a choice fits, and its costs: bounds while parameters are open."""
@@ -163,16 +159,16 @@ def assembly(formulas: Formulas) -> str:
         "cells": ("n_cells", len(form.axes) + 1), "widths": ("n_cells", "n_widths"),
         "cell_prices": ("n_cells", len(form.prices[0])), "width_prices": ("n_cells", len(form.prices[1]), "n_widths"),
         "design_prices": ("n_cells", len(form.prices[2]), *designs), "choices": (0, "n_choices"), "pool": (0, "n_pool"),
-        "tables": (0, "n_choices"), "values": (0, "n_values"), "scratch": (SCRATCH_ROWS, form.longest),
+        "tables": (0, "n_choices"), "scratch": (SCRATCH_ROWS, form.longest),
         "best": ("n_cells", form.keys, *designs), "found": ("n_cells", *designs),
         "won": ("n_cells", len(form.names), *designs), "kept": ("n_cells", len(KEPT), *designs),
     }  # fmt: skip
     nest = LoopNest(formulas.graph, "search", {name: extents.get(name, (0,)) for name in ARRAYS}, SIZES)
     nest.named["margin"] = nest.here.load(nest.named["margin"])
     nest.open("c", INDEX(0), nest.whole("n_cells"))
-    pooled = formulas.parameters(form.names, "pool", CHOICE)
+    pooled = formulas.parameters(form.names, "pool")
     _price_pool(nest, formulas, pooled)
-    chosen = formulas.parameters(form.groups[0], "choices", CHOICE)
+    chosen = formulas.parameters(form.coarse, "choices")
     _search_level(nest, formulas, {}, chosen, INDEX(0), nest.whole("n_choices"), INDEX(-1))
     nest.close()
     return nest.finish()
@@ -189,7 +185,7 @@ def _price_pool(nest: LoopNest, formulas: Formulas, choice: dict[str, Any]) -> N
         less = nest.here.and_(is_fit, _before(nest, values, or_equal=False))
         nest.do_if(less, lambda: _store(nest, "best", values))
 
-    nest.store_rows(CHOICE, start, end, {FITS: fits}, costs, ALIVE + len(formulas.form.groups))
+    nest.store_rows(CHOICE, start, end, {FITS: fits}, costs, ALIVE + 1 + len(formulas.form.open))
     nest.for_each_design(CHOICE, start, end, costs, keep_least, INDEX(-1), at_once=False)
 
 
@@ -197,16 +193,16 @@ def _search_level(
     nest: LoopNest, formulas: Formulas, before: dict[str, Any], chosen: dict[str, Any], start: Value, end: Value,
     mask: Value,
 ) -> None:  # fmt: skip
-    """Branch and bound over the values of one group of parameters, and of those behind it for each that is alive."""
-    choice, groups = before | chosen, formulas.form.groups
-    level = CHOICE + sum(set(group) <= set(before) for group in groups)
-    counter, alive = f"i{level}", ALIVE + level - CHOICE
+    """Branch and bound over choices or values of an open parameter, and for each that is alive over the next one."""
+    choice, open_names = before | chosen, formulas.form.open
+    depth = sum(name in choice for name in open_names)
+    level, alive = CHOICE + depth, ALIVE + depth
+    counter = f"i{level}"
     fits, costs = formulas.keys(choice)
     if before:
-        fits = fits & (
-            formulas.offered(choice, tuple(chosen)) | (formulas.graph.input("int", level, "firsts", counter) == 1)
-        )
-    nest.store_rows(level, start, end, {FITS: fits, alive: formulas.graph.lift(False)}, costs, ALIVE + len(groups))
+        fits = fits & (formulas.offered(choice) | (formulas.graph.input("int", level, "firsts", counter) == 1))
+    rows = {FITS: fits, alive: formulas.graph.lift(False)}
+    nest.store_rows(level, start, end, rows, costs, ALIVE + 1 + len(open_names))
 
     def mark() -> None:
         first, *ties = (nest.number(cost) for cost in costs)
@@ -217,15 +213,14 @@ def _search_level(
     nest.open(counter, start, end)
     mask = nest.here.load(nest.mask_at(alive, counter))
     nest.next_if(nest.is_none(mask, INDEX(-1)))
-    if level - CHOICE + 1 < len(groups):
-        group = groups[level - CHOICE + 1]
-        row = _index(nest, "tables", level - CHOICE, f"i{CHOICE}")
+    if depth < len(open_names):
+        name = open_names[depth]
+        row = _index(nest, "tables", depth, f"i{CHOICE}")
         nest.named["row"], nest.named["next_row"] = row, nest.here.add(row, INDEX(1))
         low, high = _index(nest, "starts", "row"), _index(nest, "starts", "next_row")
-        chosen = formulas.parameters(group, "values", level + 1)
-        if group in formulas.form.prefixes:
-            first = {group[0]: chosen[group[0]]}
-            high = nest.first_unset(level + 1, low, high, formulas.offered(choice | first, tuple(first)))
+        chosen = {name: formulas.graph.input("int", level + 1, "values", f"i{level + 1}")}
+        if name in formulas.form.prefixes:
+            high = nest.first_unset(level + 1, low, high, formulas.offered(choice | chosen))
         _search_level(nest, formulas, choice, chosen, low, high, mask)
     else:
         kept = formulas.kept(choice)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import product
 
 import numpy as np
 
-from dse.costs import costs
-from dse.dataflow import load_dataflow
 from dse.mapping.bench import Bench, mapped_together
 from dse.mapping.choices import Tree, length, refinements
 from dse.mapping.compiled.machine import compiled
@@ -56,12 +53,19 @@ class Program:
         while longest < max(length(choices), len(tables["firsts"])):
             longest *= 2
         form = Form(
-            designs.dataflow, objective, value_only, (tuple(choices), *(tuple(group) for group in tree)),
-            tuple(tuple(group) for group in tree if next(iter(group.values())).prefix), cell_axes(designs),
+            designs.dataflow, objective, value_only, tuple(choices), tuple(tree),
+            tuple(name for name, options in tree.items() if options.prefix), cell_axes(designs),
             price_levels(designs.pe_type, designs.dataflow, bench.technology), structure(g), layer.kind == "matmul",
             longest, layer, designs, bench.cell_prices,
         )  # fmt: skip
         return cls(form, np.asarray(layer_numbers((bench.cell_prices.bits, g)), np.float64), tables)
+
+    @property
+    def smallest(self) -> FloatArray:
+        """The first choice, with the first value of each open parameter."""
+        choices, values, starts, tables = (self.of_choices[name] for name in ("choices", "values", "starts", "tables"))
+        first_lists = starts[tables[:, 0].astype(np.int64)].astype(np.int64)
+        return np.concatenate([choices[:, 0], values[first_lists]])
 
     def run(self, of_cells: Arrays, pool: FloatArray, margin: float = 1.0) -> Arrays:
         """Search; what it writes, for (cells, ..., widths, others): `won`, the full choice of each design, -1 where
@@ -76,8 +80,8 @@ class Program:
             "kept": np.full((size, len(KEPT), *inner), np.inf),
         }  # fmt: skip
         arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-        lengths = (self.of_choices[name].shape[1] for name in ("choices", "values"))
-        _function(self.form)(*(arrays[name].ctypes.data for name in ARRAYS), size, *lengths, len(pool), *inner)
+        choices = self.of_choices["choices"].shape[1]
+        _function(self.form)(*(arrays[name].ctypes.data for name in ARRAYS), size, choices, len(pool), *inner)
         return arrays
 
 
@@ -125,24 +129,21 @@ def _hash(choices: FloatArray) -> FloatArray:
 
 
 def _tables(choices: Mapping, tree: Tree) -> Arrays:
-    """The choices; the values of all groups, each parameter in a row; where each list of them starts; which are the
-    first of one; and the lists of each choice."""
-    rows, of_choices = max(map(len, tree)), []
-    lists: list[list[tuple[int, ...]]] = []
-    for group in tree:
-        by = next((options.by for options in group.values() if options.by), None)
-        keys = choices[by].tolist() if by else [0] * length(choices)
-        numbers = {key: len(lists) + index for index, key in enumerate(dict.fromkeys(keys))}
-        for key in numbers:
-            every = product(*(options.values[key if options.by else 0] for options in group.values()))
-            lists.append([(*values, *[0] * (rows - len(values))) for values in every])
+    """The choices; all values of the open parameters; where each list of them starts; which are the first of one; and
+    the lists of each choice."""
+    lists: list[Sequence[int]] = []
+    of_choices = []
+    for options in tree.values():
+        numbers = {key: len(lists) + index for index, key in enumerate(options.values)}
+        lists += options.values.values()
+        keys = choices[options.by].tolist() if options.by else [0] * length(choices)
         of_choices.append([numbers[key] for key in keys])
     starts = np.cumsum([0, *map(len, lists)])
     firsts = np.zeros(starts[-1])
     firsts[starts[:-1]] = 1
     arrays = {
-        "choices": np.stack(list(choices.values())), "values": np.concatenate(lists).T, "starts": starts,
-        "firsts": firsts, "tables": np.asarray(of_choices),
+        "choices": np.stack(list(choices.values())), "values": np.concatenate([np.asarray(each) for each in lists]),
+        "starts": starts, "firsts": firsts, "tables": np.asarray(of_choices),
     }  # fmt: skip
     return {name: np.ascontiguousarray(array, np.float64) for name, array in arrays.items()}
 
@@ -152,10 +153,9 @@ def price_levels(pe_type: str, dataflow: str, technology: Technology) -> tuple[t
     """Names of the prices that vary between cells only, with the GLB width, too, and with bandwidth or clock, too."""
     mesh = np.ix_([8, 16], [1.0, 2.0], [100.0, 200.0])
     axes = dict(zip(("glb_bytes_per_cycle", "dram_gb_s", "clock_mhz"), mesh, strict=True))
-    designs = Designs.of(pe_type, dataflow, axes)
-    designs = designs if load_dataflow(dataflow).PE == "spads" else designs.without_spads()
+    prices = Bench.of(Designs.of(pe_type, dataflow, axes), technology).costs.prices
     levels: tuple[list[str], list[str], list[str]] = ([], [], [])
-    for name, value in vars(costs(designs, technology).prices).items():
+    for name, value in vars(prices).items():
         if name not in ("bits", "sparsity"):
             shape = (1, 1, 1, *np.shape(value))[-3:]
             levels[2 if max(shape[1:]) > 1 else 1 if shape[0] > 1 else 0].append(name)
