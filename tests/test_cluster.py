@@ -21,6 +21,7 @@ from dse.cluster import installed
 from dse.config import Study, load_study
 from dse.errors import InputError, RunError
 from dse.sweep import Progress, sweep
+from tests.studies import points, quiet
 
 pytest.importorskip("distributed", reason="needs the extra `cluster`")
 
@@ -74,14 +75,6 @@ def scheduler(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
 def worker(folder: Path, address: str, before: str = "") -> Any:
     """A worker with one thread, in whose process `before` is run first."""
     return process(folder, "-c", f"{before}\n{WORKER}", address, *WORKER_OPTIONS)
-
-
-def quiet(progress: Progress) -> None:
-    assert 0 <= progress.done <= progress.total
-
-
-def points(run: Path) -> bytes:
-    return (run / "points.parquet").read_bytes()
 
 
 def test_a_run_of_two_workers_has_the_bytes_of_a_local_one_though_one_is_killed(study: Study, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from dse.report.run import open_run
 from dse.report.usable import load_points
 from dse.sweep import Progress, RunSummary, block_designs, sweep
 from dse.terminal.outcome import intentions
+from tests.studies import quiet
 from tests.test_run_directory import KilledError, kill_at
 
 LAYERS = """layer,kind,C,H,W,M,R,S,stride,padding,dilation,groups,count
@@ -62,10 +63,6 @@ def study_of(folder: Path, extra: str, text: str = CONFIG) -> Study:
     (folder / "other.csv").write_text(LAYERS.format(channels=40))
     (folder / "config.yaml").write_text(text.replace("workloads: [net.csv]", WORKLOADS) + extra)
     return load_study(folder / "config.yaml")
-
-
-def quiet(progress: Progress) -> None:
-    assert 0 <= progress.done <= progress.total
 
 
 def digest(run: Path) -> str:

@@ -13,11 +13,12 @@ import pytest
 
 from dse import sweep as sweep_module
 from dse.block_points import block_points
-from dse.config import Study, load_study
+from dse.config import Study
 from dse.errors import InputError, RunError
 from dse.run_directory import RunDirectory, written
 from dse.space import Block
 from dse.sweep import Progress, sweep
+from tests.studies import points, quiet, study_of
 
 CONFIG = """
 schema: 1
@@ -45,20 +46,6 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     monkeypatch.setattr(sweep_module, "BLOCK_DESIGNS", 4)
     monkeypatch.setattr(sweep_module, "block_points", remembered)
     return study_of(tmp_path, CONFIG)
-
-
-def study_of(folder: Path, text: str) -> Study:
-    path = folder / "config.yaml"
-    path.write_text(text)
-    return load_study(path)
-
-
-def quiet(progress: Progress) -> None:
-    assert 0 <= progress.done <= progress.total
-
-
-def points(run: Path) -> bytes:
-    return (run / "points.parquet").read_bytes()
 
 
 def interrupted(study: Study, out: Path, designs: int) -> list[Path]:

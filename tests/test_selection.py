@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dse.config import Study, load_study
 from dse.selection import Piece, Selection, slabs
 from dse.space import NUMERIC_AXES, SPAD_AXES, Grid
+from tests.studies import study_of
 
 CONFIG = """
 schema: 1
@@ -28,11 +28,6 @@ space:
 HUGE = CONFIG.replace("[8, 12, 16]", "{start: 1, stop: 1000, step: 1}").replace(
     "[14, 16]", "{start: 1, stop: 1000, step: 1}"
 ).replace("[112, 224]", "{start: 100, stop: 1099, step: 1}")  # fmt: skip
-
-
-def study_of(folder: Path, text: str) -> Study:
-    (folder / "config.yaml").write_text(text)
-    return load_study(folder / "config.yaml")
 
 
 def grid_of(sizes: list[int]) -> Grid:

@@ -12,11 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from dse import sweep as sweep_module
-from dse.config import Study, load_study
+from dse.config import Study
 from dse.errors import InputError
 from dse.points import SCHEMA
 from dse.space import SPACE_AXES, SPAD_AXES
 from dse.sweep import Progress, sweep
+from tests.studies import quiet, study_of
 
 CONFIG = """
 schema: 1
@@ -39,16 +40,6 @@ MIXED = SMALL.replace("  rows", "  dataflow: [weight_stationary, row_stationary]
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
     return study_of(tmp_path, CONFIG)
-
-
-def study_of(folder: Path, text: str) -> Study:
-    path = folder / "config.yaml"
-    path.write_text(text)
-    return load_study(path)
-
-
-def quiet(progress: Progress) -> None:
-    assert 0 <= progress.done <= progress.total
 
 
 def digest(folder: Path) -> str:

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from dse.config import Study, load_study
 from dse.run_directory import RunDirectory
-from dse.sweep import Progress, sweep
+from dse.sweep import sweep
+from tests.studies import points, quiet, study_of
 
 CONFIG = """
 schema: 1
@@ -34,20 +34,6 @@ LONG = (
     .replace("[8, 12]", "{start: 4, stop: 64, step: 1}")
     .replace("[14, 16]", "{start: 4, stop: 64, step: 1}\n  filter_spad_words: {start: 32, stop: 224, step: 4}")
 )  # more than a million designs
-
-
-def study_of(folder: Path, text: str) -> Study:
-    path = folder / "config.yaml"
-    path.write_text(text)
-    return load_study(path)
-
-
-def quiet(progress: Progress) -> None:
-    assert 0 <= progress.done <= progress.total
-
-
-def points(run: Path) -> bytes:
-    return (run / "points.parquet").read_bytes()
 
 
 def dse(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
