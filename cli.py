@@ -184,12 +184,13 @@ def evaluate(
     from dse.dataflow import load_dataflow
     from dse.technology import Technology
     from dse.terminal.design import report_design
+    from workloads.accuracies import shipped_runs, with_accuracies
     from workloads.loader import load_workload
 
     designs = load_design(design)
     pins = load_counts(mapping, "--mapping", load_dataflow(designs.dataflow).PARAMETERS)
     technology = Technology(sparsity=Sparsity(zero_gating, compression))
-    network = load_workload(workload)
+    (network,) = with_accuracies([load_workload(workload)], shipped_runs(), ("measured",))
     network = network.only(layers) if layers else network
     if technology.sparsity.in_use and not network.states_zeros:
         raise InputError(Problem("--zero-gating, --compression", NO_ZEROS, hint=ZEROS_HINT))

@@ -52,7 +52,7 @@ def failed_points(table: pa.Table) -> int:
 
 def _evaluated(study: Study, block: Block, workloads: Sequence[Workload]) -> list[pa.Table]:
     evaluations = evaluate(block.designs, workloads, study.technology, study.mapping_objective)
-    return [points_table(block, workload.name, each) for workload, each in zip(workloads, evaluations, strict=True)]
+    return [points_table(block, workload, each) for workload, each in zip(workloads, evaluations, strict=True)]
 
 
 def _isolated(study: Study, block: Block, workload: Workload) -> list[pa.Table]:
@@ -84,7 +84,7 @@ def _failed(block: Block, workload: Workload, error: Exception) -> pa.Table:
     """Rows that have their axes, no results, and the error as their reason."""
     text = " ".join(f"{FAILED}{type(error).__name__}: {error}".split()).rstrip(": ")
     failed = Evaluation(_STAND_IN, block.designs.column("batch") * 0 + 1, ("", text[:MAX_REASON]))
-    table = points_table(block, workload.name, failed)
+    table = points_table(block, workload, failed)
     place = SCHEMA.get_field_index("clock_mhz")
     return table.set_column(place, SCHEMA.field(place), pa.nulls(table.num_rows, pa.float64()))
 

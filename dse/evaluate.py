@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,10 @@ class Evaluation:
     totals: Totals
     reason: Any
     reasons: tuple[str, ...]
+
+    def with_accuracy(self, workload: Workload, pe_type: str) -> Evaluation:
+        """The same with the accuracy of the workload at the precision of a PE type."""
+        return replace(self, totals=self.totals.with_accuracy(*workload.accuracy_and_drop(pe_type)))
 
 
 def evaluate_layer(bench: Bench, layer: Layer, objective: str, pins: Pins) -> LayerResult:
@@ -81,7 +85,11 @@ def evaluate(
         result = evaluate_layer(bench, each.layer, objective, pins or {})
         for index, count in each.counts:
             found[index] = extended(found[index], bench, result, count)
-    return [evaluation for evaluation in found if evaluation is not None]  # every workload has at least one layer
+    return [
+        evaluation.with_accuracy(workload, designs.pe_type)
+        for workload, evaluation in zip(workloads, found, strict=True)
+        if evaluation is not None  # every workload has at least one layer
+    ]
 
 
 def extended(before: Evaluation | None, bench: Bench, result: LayerResult, count: int) -> Evaluation:

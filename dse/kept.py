@@ -1,9 +1,10 @@
 """Rows of points that are worth keeping of a space too large to keep: exact fronts, or the best.
 
-A row is *usable* when it is feasible and within the constraints of the study. Kept are, of each workload and PE type,
-over all dataflows, the usable rows that no other one dominates in the objectives of the study (`keep: front`), or the N
-best by the first objective, ties by design id (`keep: {top: N}`). Both are the same whatever pieces they are found in:
-what a piece leaves out, a larger piece leaves out too. So memory is that of what is kept and of one block.
+A row is *usable* when it is feasible, within the constraints of the study, and has all its objectives: an accuracy may
+be missing. Kept are, of each workload (or the workloads that compete, see `Study.contests`) and PE type, over all
+dataflows, the usable rows that no other one dominates in the objectives of the study (`keep: front`), or the N best by
+the first objective, ties by design id (`keep: {top: N}`). Both are the same whatever pieces they are found in: what a
+piece leaves out, a larger piece leaves out too. So memory is that of what is kept and of one block.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from dse.block_points import block_points, canonical, failed_points
 from dse.config import Study
@@ -113,6 +113,8 @@ def usable(study: Study, points: pa.Table) -> pa.Table:
     """The rows that are feasible and within the constraints."""
     points = points.filter(points["feasible"])
     within = np.ones(points.num_rows, bool)
+    for name in study.objectives:  # an accuracy may be missing
+        within &= ~np.isnan(_values(points, name))
     for limit in study.constraints:
         value = _values(points, limit.metric)
         within &= limit.minimum is None or value >= limit.minimum
@@ -121,16 +123,17 @@ def usable(study: Study, points: pa.Table) -> pa.Table:
 
 
 def best(study: Study, points: pa.Table) -> pa.Table:
-    """Of usable rows of one PE type those to keep, for each workload."""
+    """Of usable rows of one PE type those to keep, for each workload or contest of several."""
     chosen = np.zeros(points.num_rows, bool)
-    for workload in study.workloads:
-        own = np.flatnonzero(pc.equal(points["workload"], workload.name).to_numpy())
+    for contest in study.contests:
+        names = pa.array([study.workloads[index].name for index in contest])
+        own = np.flatnonzero(pc.is_in(points["workload"].cast(pa.string()), names).to_numpy())
         chosen[own] = _chosen(study, points.take(own))
     return points.filter(pa.array(chosen))
 
 
 def _chosen(study: Study, points: pa.Table) -> BoolArray:
-    """Flags of the rows to keep of one workload and PE type."""
+    """Flags of the rows to keep of one contest and PE type."""
     if study.keep.what == "front":
         values = np.stack([_values(points, name) for name in study.objectives], axis=1)
         return non_dominated(values, [METRICS[name].maximize for name in study.objectives])
@@ -142,5 +145,4 @@ def _chosen(study: Study, points: pa.Table) -> BoolArray:
 
 
 def _values(points: pa.Table, metric: str) -> FloatArray:
-    values: NDArray[np.float64] = points[METRICS[metric].column].to_numpy()
-    return values
+    return np.asarray(pc.fill_null(points[METRICS[metric].column], np.nan).to_numpy(), np.float64)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields
 from typing import Any
 
 from dse.evaluate import Evaluation, LayerResult, evaluate_layer, extended, layer_reason, reason_texts
 from dse.mapping.bench import Bench
-from dse.metrics import Totals
+from dse.metrics import METRICS, Totals
 from dse.points import SCHEMA, clock_setting, metric_columns
 from dse.space import NUMERIC_AXES, Designs
 from dse.technology import Technology
@@ -36,7 +37,11 @@ def evaluate_design(
         results[layer.shape] = evaluate_layer(bench, layer, objective, pins)
         whole = extended(whole, bench, results[layer.shape], layer.count)
     assert whole is not None  # a workload has at least one layer
-    totals = {**_axes(designs, workload), **_outcome(whole), **_metrics(whole.totals, int(whole.reason) == 0)}
+    whole = whole.with_accuracy(workload, designs.pe_type)
+    feasible, known = int(whole.reason) == 0, workload.accuracy(designs.pe_type)
+    totals = {**_axes(designs, workload), **_outcome(whole), **_metrics(whole.totals, feasible)}
+    totals["accuracy_error_percent"] = known.error_percent if known else None
+    totals["accuracy_evidence"] = known.evidence if known else None
     rows = []
     for layer in workload.layers:
         result = results[layer.shape]
@@ -63,11 +68,13 @@ def _outcome(evaluation: Evaluation) -> Row:
 
 
 def _metrics(totals: Totals, feasible: bool) -> Row:
-    """Metric and part columns as Python numbers; None (counts 0) where infeasible."""
+    """Metric and part columns as Python numbers; None (counts 0) where infeasible, None where not known."""
     row: Row = {}
     for name, value in metric_columns(totals).items():
-        count = str(SCHEMA.field(name).type) == "int64"
-        row[name] = (int(value) if count else float(value)) if feasible else (0 if count else None)
+        if str(SCHEMA.field(name).type) == "int64":
+            row[name] = int(value) if feasible else 0
+        else:
+            row[name] = float(value) if feasible and not math.isnan(value) else None
     return row
 
 
@@ -81,5 +88,8 @@ def _layer_row(result: LayerResult, count: int, reason: str) -> Row:
         "macs": int(traffic.macs) * count,
     }
     row |= _metrics(result.totals.repeated(count), not reason)
+    for metric in METRICS.values():
+        if metric.of_network:  # a layer has none
+            del row[metric.column]
     row |= {f"{name}_words": int(getattr(traffic, name)) * count for name in ACCESSES}
     return row

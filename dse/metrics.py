@@ -5,7 +5,7 @@ Add a metric by adding a row. Every formula is element-wise over `Totals`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,6 +33,8 @@ class Totals:
     energy_pj: dict[str, Number]  # by ENERGY_PARTS
     dram_bits: Number
     glb_bits: Number
+    accuracy_percent: Number = np.nan  # of the network at the precision of the PE type; NaN: not known
+    accuracy_drop_percent: Number = np.nan
 
     @classmethod
     def without_parts(
@@ -45,6 +47,10 @@ class Totals:
             macs, pes, batch, clock_mhz, first[CYCLE_PARTS] | {CYCLE_PARTS[0]: cycles},
             first[AREA_PARTS] | {AREA_PARTS[0]: area_mm2}, first[ENERGY_PARTS] | {ENERGY_PARTS[0]: energy_pj}, 0.0, 0.0,
         )  # fmt: skip
+
+    def with_accuracy(self, percent: Number, drop_percent: Number) -> Totals:
+        """The same with the accuracy of the network, and how far it is below FP32's; NaN where not known."""
+        return replace(self, accuracy_percent=percent, accuracy_drop_percent=drop_percent)
 
     def repeated(self, count: int) -> Totals:
         """`count` times the same work on the same hardware."""
@@ -110,6 +116,7 @@ class Metric:
     formula: str
     bounded: bool  # it gets no worse when cycles, energy and area fall or the clock rises
     compute: Callable[[Totals], Number]
+    of_network: bool = False  # it depends on the network and its precision alone, not on the accelerator
 
 
 _ROWS = (
@@ -133,5 +140,14 @@ _ROWS = (
            "energy per inference x latency / batch", True, lambda t: t.energy_mj * t.latency_ms / t.batch),
     Metric("utilization", "utilization", "", "PE utilization", True,
            "MACs / (cycles x PEs)", True, lambda t: t.macs / t.total_cycles / t.pes),
+    Metric("accuracy", "accuracy_percent", "%", "Top-1 accuracy", True,
+           "images classified rightly / images of the test set", True, lambda t: t.accuracy_percent, True),
+    Metric("accuracy_drop", "accuracy_drop_percent", "%", "Accuracy below FP32", False,
+           "accuracy of the network with FP32 operands - accuracy", True, lambda t: t.accuracy_drop_percent, True),
 )  # fmt: skip
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ROWS}
+
+
+def of_networks(metrics: Iterable[str]) -> bool:
+    """Whether any of these metrics tells networks apart, so that networks compete with each other in them."""
+    return any(METRICS[name].of_network for name in metrics)

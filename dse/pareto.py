@@ -56,11 +56,11 @@ def _front(costs: FloatArray) -> BoolArray:
         return np.logical_not(_covered_pairwise(costs, costs, proper=True))
     half = count // 2
     early, late = _front(costs[:half]), _front(costs[half:])
-    late[late] = ~_covered(costs[:half][early, 1:], costs[half:][late, 1:])
+    late[late] = ~covered(costs[:half][early, 1:], costs[half:][late, 1:])
     return np.asarray(np.r_[early, late])
 
 
-def _covered(by: FloatArray, points: FloatArray) -> BoolArray:
+def covered(by: FloatArray, points: FloatArray) -> BoolArray:
     """Which `points` have a point of `by` that is at most as large in every coordinate."""
     if not len(by) or not len(points):
         return np.zeros(len(points), bool)
@@ -72,13 +72,13 @@ def _covered(by: FloatArray, points: FloatArray) -> BoolArray:
         return _covered_pairwise(by, points, proper=False)
     levels = np.unique(by[:, 0])
     if len(levels) == 1:
-        return np.asarray((points[:, 0] >= levels[0]) & _covered(by[:, 1:], points[:, 1:]))
+        return np.asarray((points[:, 0] >= levels[0]) & covered(by[:, 1:], points[:, 1:]))
     level = levels[(len(levels) - 1) // 2]  # below the largest, so both sides hold something
     low_by, low = by[:, 0] <= level, points[:, 0] <= level
-    covered = np.zeros(len(points), bool)
-    covered[low] = _covered(by[low_by], points[low])
-    covered[~low] = _covered(by[low_by][:, 1:], points[~low][:, 1:]) | _covered(by[~low_by], points[~low])
-    return covered
+    found = np.zeros(len(points), bool)
+    found[low] = covered(by[low_by], points[low])
+    found[~low] = covered(by[low_by][:, 1:], points[~low][:, 1:]) | covered(by[~low_by], points[~low])
+    return found
 
 
 def _covered_in_plane(by: FloatArray, points: FloatArray) -> BoolArray:
@@ -89,7 +89,7 @@ def _covered_in_plane(by: FloatArray, points: FloatArray) -> BoolArray:
 
 
 def _covered_pairwise(by: FloatArray, points: FloatArray, *, proper: bool) -> BoolArray:
-    """As `_covered`, by comparing every pair; `proper` ignores equal points."""
+    """As `covered`, by comparing every pair; `proper` ignores equal points."""
     covers = np.ones((len(points), len(by)), bool)
     equal = np.full_like(covers, proper)
     for theirs, ours in zip(by.T, points.T, strict=True):  # an array per objective: reducing a short axis is slow

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dse.evaluate import Evaluation
 from dse.metrics import AREA_PARTS, CYCLE_PARTS, ENERGY_PARTS, METRICS, Totals
 from dse.space import MAX_CLOCK, NUMERIC_AXES, Block, Designs
+from workloads.layer import Accuracy, Workload
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 _AXES = [axis for axis in NUMERIC_AXES if axis.name not in ("clock_mhz", "batch")]
@@ -38,6 +39,8 @@ SCHEMA = pa.schema([
     *((name, pa.float64()) for name in ENERGY_COLUMNS),
     ("dram_mb", pa.float64()),
     ("glb_mb", pa.float64()),
+    ("accuracy_error_percent", pa.float64()),
+    ("accuracy_evidence", _TEXT),
 ])  # fmt: skip
 
 
@@ -53,13 +56,16 @@ def metric_columns(totals: Totals) -> dict[str, Any]:
     }
 
 
-def points_table(block: Block, workload: str, evaluation: Evaluation) -> pa.Table:
-    """The rows of one block for one workload. Infeasible rows keep their axes; their metrics are null, counts 0."""
+def points_table(block: Block, workload: Workload, evaluation: Evaluation) -> pa.Table:
+    """The rows of one block for one workload. Infeasible rows keep their axes; their metrics are null, counts 0.
+
+    So is an accuracy that is not known.
+    """
     designs, reason = block.designs, evaluation.reason.ravel()
     feasible = reason == 0
     columns: dict[str, Any] = {
         "design_id": block.design_ids,
-        "workload": _constant(workload, len(reason)),
+        "workload": _constant(workload.name, len(reason)),
         "pe_type": _constant(designs.pe_type, len(reason)),
         "dataflow": _constant(designs.dataflow, len(reason)),
         **{axis.name: _axis(designs, axis.name, len(reason)) for axis in _AXES},
@@ -68,15 +74,26 @@ def points_table(block: Block, workload: str, evaluation: Evaluation) -> pa.Tabl
         "clock_mhz": np.broadcast_to(evaluation.totals.clock_mhz, designs.shape).ravel(),
         "feasible": feasible,
         "reason": pa.DictionaryArray.from_arrays(pa.array(reason, pa.int32()), list(evaluation.reasons)),
+        **_evidence(workload.accuracy(designs.pe_type), len(reason)),
     }
     for name, value in metric_columns(evaluation.totals).items():
         flat = np.broadcast_to(value, designs.shape).ravel()
         if SCHEMA.field(name).type == pa.int64():
             columns[name] = np.where(feasible, flat, 0)
         else:
-            columns[name] = pa.array(flat, pa.float64(), mask=~feasible)
+            columns[name] = pa.array(flat, pa.float64(), mask=~feasible | np.isnan(flat))
     return pa.table([pa.array(columns[f.name], f.type) if isinstance(columns[f.name], np.ndarray)
                      else columns[f.name] for f in SCHEMA], schema=SCHEMA)  # fmt: skip
+
+
+def _evidence(known: Accuracy | None, length: int) -> dict[str, pa.Array]:
+    """Standard error and level of evidence of an accuracy; null where there is none."""
+    error = None if known is None else known.error_percent
+    evidence = pa.nulls(length, _TEXT) if known is None else _constant(known.evidence, length)
+    return {
+        "accuracy_error_percent": pa.array([error] * length, pa.float64()),
+        "accuracy_evidence": evidence,
+    }  # fmt: skip
 
 
 def _axis(designs: Designs, name: str, length: int) -> NDArray[Any] | pa.Array:

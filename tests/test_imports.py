@@ -30,6 +30,7 @@ ALLOWED = {
     "dse": ("dse", "pe_library", "workloads"),
     "pe_library": ("pe_library", "dse.errors"),
     "workloads": ("workloads", "dse.errors"),
+    "characterization.accuracy": ("characterization", "pe_library", "workloads", "dse.errors", "dse.report.tables"),
     "characterization": ("characterization", "pe_library", "dse.errors", "dse.report.tables"),
     "cli": ("dse",),
 }

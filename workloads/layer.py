@@ -29,6 +29,7 @@ Every quantity is an exact Python integer; `MAX_WORK` keeps what follows from it
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
@@ -129,12 +130,33 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Accuracy:
+    """Top-1 accuracy of a network with the operands of a PE type, percent, and its standard error where it is known.
+
+    `evidence` and `source` say where it comes from (`workloads.accuracies`); it is the mean of `runs` trainings.
+    `drop_percent`: below FP32's of the same network and evidence, negative where above; with measured values over the
+    seeds that both have, so that its error is that of a paired difference.
+    """
+
+    pe_type: str
+    dataset: str
+    percent: float
+    error_percent: float | None
+    evidence: str
+    source: str
+    runs: int = 1
+    drop_percent: float | None = None
+    drop_error_percent: float | None = None
+
+
+@dataclass(frozen=True)
 class Workload:
     """A network as a list of MAC layers, with where it comes from and what its published total is.
 
     `published_gap` is the number of MACs that the published total counts and this table does not
     (for instance because it was printed for a variant), with its reason. `outside` names what of the
-    network is not modelled. Raises InputError without layers or above `MAX_WORK` MACs.
+    network is not modelled. `accuracies` has one value per PE type at most. Raises InputError without layers
+    or above `MAX_WORK` MACs.
     """
 
     name: str
@@ -147,6 +169,7 @@ class Workload:
     published_gap: int = 0
     published_gap_reason: str = ""
     outside: str = ""
+    accuracies: tuple[Accuracy, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.layers:
@@ -170,6 +193,21 @@ class Workload:
         """Whether any layer has a share of zeros."""
         return any(layer.ifmap_zeros or layer.ofmap_zeros for layer in self.layers)
 
+    def accuracy(self, pe_type: str) -> Accuracy | None:
+        """Its accuracy with the operands of a PE type, None where that is not known."""
+        return next((each for each in self.accuracies if each.pe_type == pe_type), None)
+
+    def accuracy_and_drop(self, pe_type: str) -> tuple[float, float]:
+        """Its accuracy with the operands of a PE type, and how far that is below FP32's, percent; NaN if not known."""
+        known = self.accuracy(pe_type)
+        values = (None, None) if known is None else (known.percent, known.drop_percent)
+        return (math.nan if values[0] is None else values[0], math.nan if values[1] is None else values[1])
+
+    @property
+    def dataset(self) -> str:
+        """What its accuracies were measured on; accuracies on different data do not compare."""
+        return self.accuracies[0].dataset if self.accuracies else ""
+
     def only(self, names: Sequence[str]) -> Workload:
         """The named layers alone; what was published of the whole network is left out. Raises InputError."""
         known = [layer.name for layer in self.layers]
@@ -179,7 +217,8 @@ class Workload:
             raise InputError([Problem("--layer", rule, name, did_you_mean(name, known)) for name in unknown])
         layers = tuple(layer for layer in self.layers if layer.name in names)
         name = f"{self.name} ({', '.join(layer.name for layer in layers)})"
-        return replace(self, name=name, layers=layers, published_macs=None, published_gap=0, published_gap_reason="")
+        unpublished = replace(self, published_macs=None, published_gap=0, published_gap_reason="", accuracies=())
+        return replace(unpublished, name=name, layers=layers)
 
     def unique_layers(self) -> tuple[Layer, ...]:
         """Layers of equal shape merged: counts added, name and place of the first kept."""

@@ -23,8 +23,3 @@ def shared_layers(workloads: Sequence[Workload]) -> list[LayerCount]:
         for layer in workload.unique_layers():
             found.setdefault(layer.shape, LayerCount(layer, [])).counts.append((index, layer.count))
     return list(found.values())
-
-
-def macs_of(layers: Sequence[LayerCount], workload: int) -> int:
-    """MACs of one network, for one ifmap."""
-    return sum(count * each.layer.macs for each in layers for index, count in each.counts if index == workload)

@@ -88,3 +88,10 @@ def share(cell: str, where: str) -> float | Problem:
     if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", cell) or len(cell) > _MAX_DIGITS:
         return Problem(where, "must be a share from 0 to 1", cell)
     return float(cell)
+
+
+def percent(cell: str, where: str) -> float | Problem:
+    """The decimal number from 0 to 100 written in a cell, or what is wrong with it."""
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", cell) or len(cell) > _MAX_DIGITS or float(cell) > 100:
+        return Problem(where, "must be a percentage from 0 to 100", cell)
+    return float(cell)

@@ -26,6 +26,7 @@ from pydantic import (
 
 from dse.config.fields import TOP, VALUE, Known, Strict, broken, distinct, name_axis, numeric_axis
 from dse.dataflow import list_dataflows, load_dataflow
+from dse.errors import did_you_mean
 from dse.metrics import METRICS
 from dse.optimizers import list_algorithms
 from dse.space import NUMERIC_AXES, SPACE_AXES, SPAD_AXES, Axis, DesignSpace
@@ -35,6 +36,8 @@ from pe_library.memory.dram import list_dram
 from pe_library.memory.glb import list_glb_cells
 from pe_library.memory.noc import NocParameters
 from pe_library.model import list_pe_types
+from workloads.accuracies import LEVELS
+from workloads.architectures import FAMILIES, MAX_VALUE, list_families
 
 SCHEMA_VERSION = 1
 MAX_WORKLOADS = 1000
@@ -149,6 +152,37 @@ def _check_keep(given: object) -> object:
 KeepName = Annotated[str, BeforeValidator(_check_keep), WithJsonSchema({"type": "string", "enum": list(KEEPS)})]
 
 
+class ArchitecturesModel(Strict):
+    """Networks of a family: every combination of the values of its axes."""
+
+    family: Annotated[str, Known("family", list_families)] = Field(description="family; see docs/accuracy.md")
+    axes: dict[str, Annotated[list[Annotated[int, Field(ge=1, le=MAX_VALUE)]], AfterValidator(distinct)]] = Field(
+        default={}, description="values per axis: `{width1: [8, 16]}`; an axis left out has all its usual ones"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> ArchitecturesModel:
+        known = FAMILIES[self.family].axes
+        for name, values in self.axes.items():
+            if name not in known:
+                raise broken(f"unknown axis of {self.family}", at=("axes", name), hint=did_you_mean(name, known))
+            if not values:
+                raise broken("must not be empty", at=("axes", name), value=values)
+        return self
+
+
+class AccuracyModel(Strict):
+    """Where accuracies come from; see docs/accuracy.md."""
+
+    evidence: Annotated[
+        list[Annotated[str, Known("level of evidence", lambda: LEVELS)]], AfterValidator(distinct)
+    ] = Field(default=["measured"], min_length=1, description="levels that count; of several the first of the list "
+              "measured, published, ranked that has a value")  # fmt: skip
+    tables: Annotated[list[Annotated[str, Field(min_length=1)]], AfterValidator(distinct)] = Field(
+        default=[], description="your own tables, relative to this file; they count before the shipped ones"
+    )
+
+
 class MappingModel(Strict):
     """How layers are mapped on a design."""
 
@@ -229,10 +263,13 @@ class ConfigModel(Strict):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="name of the study and of its folder under results/"
     )
     workloads: Annotated[list[Annotated[str, Field(min_length=1)]], AfterValidator(distinct)] = Field(
-        min_length=1,
+        default=[],
         max_length=MAX_WORKLOADS,
-        description="names from `dse list workloads`, or paths to layer tables, relative to this file",
+        description="names from `dse list workloads`, or paths to layer tables, relative to this file; at least one, "
+        "or `architectures`",
     )
+    architectures: ArchitecturesModel | None = Field(default=None, description="networks of a family, searched, too")
+    accuracy: AccuracyModel = Field(default=AccuracyModel(), description="accuracies of the networks")
     space: Space = Field(  # type: ignore[valid-type]  # made by create_model
         description="the axes of the design space; an axis left out has its default"
     )

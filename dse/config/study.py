@@ -10,19 +10,23 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from dse.config.schema import MAX_ALL_POINTS, MAX_WORKLOADS, ConfigModel, TopModel, design_space
-from dse.config.validation import spads_without_use, validate
+from dse.config.validation import RULES, spads_without_use, validate
 from dse.config.yaml_source import Source, read_yaml
 from dse.errors import InputError, Problem, did_you_mean
+from dse.metrics import of_networks
 from dse.space import DesignSpace
 from dse.sparsity import NO_ZEROS, ZEROS_HINT, Sparsity
 from dse.technology import Technology
 from pe_library.memory.noc import NocParameters
+from pe_library.model import list_pe_types
+from workloads.accuracies import Run, read_runs, shipped_runs, with_accuracies
+from workloads.architectures import FAMILIES
 from workloads.layer import Workload
 from workloads.loader import list_workloads, load_workload
 
@@ -104,10 +108,27 @@ class Study:
     optimization: Optimization
     objectives: tuple[str, ...]
     constraints: tuple[Constraint, ...]
+    evidence: tuple[str, ...]
     mapping_objective: str
     technology: Technology
     resolved: dict[str, Any]
     sha256: str
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Metrics that the objectives and constraints are about."""
+        return tuple(dict.fromkeys((*self.objectives, *(constraint.metric for constraint in self.constraints))))
+
+    @property
+    def contests(self) -> tuple[tuple[int, ...], ...]:
+        """Which workloads compete for a front, as indices: each its own, but where accuracy is an objective those of
+        one data set together."""
+        if not of_networks(self.objectives):
+            return tuple((index,) for index in range(len(self.workloads)))
+        groups: dict[str, list[int]] = {}
+        for index, workload in enumerate(self.workloads):
+            groups.setdefault(workload.dataset, []).append(index)
+        return tuple(map(tuple, groups.values()))
 
     @property
     def designs(self) -> int:
@@ -122,6 +143,9 @@ def load_study(path: Path | str) -> Study:
     config, broken_rules = validate(ConfigModel, source)
     broken_rules += spads_without_use(source, ("space",))
     workloads, unread = _load_workloads(source, path.parent)
+    if config is not None:
+        unread += _add_architectures(source, config, workloads)
+        unread += _add_accuracies(source, config, workloads, path.parent)
     unusable = {problem.path for problem in problems}  # what YAML could not read breaks rules of the schema, too
     problems += [problem for problem in (*broken_rules, *unread) if problem.path not in unusable]
     if config is not None:
@@ -142,6 +166,9 @@ def _load_workloads(source: Source, folder: Path) -> tuple[dict[str, Workload], 
     entries = source.data.get("workloads")
     loaded: dict[str, Workload] = {}
     problems: list[Problem] = []
+    if "architectures" not in source.data and entries in (None, []):
+        given = "workloads" in source.data
+        problems.append(source.problem(("workloads",), RULES["too_short" if given else "missing"], entries))
     seen = set()
     for index, entry in enumerate(entries[:MAX_WORKLOADS] if isinstance(entries, list) else []):
         if not isinstance(entry, str) or not entry or entry in seen:
@@ -162,6 +189,60 @@ def _load_workloads(source: Source, folder: Path) -> tuple[dict[str, Workload], 
             problems.append(source.problem(location, "names of workloads must differ", workload.name))
         loaded[workload.name] = workload
     return loaded, problems
+
+
+def _add_architectures(source: Source, config: ConfigModel, workloads: dict[str, Workload]) -> list[Problem]:
+    """Add the members of the family, if any; what is wrong with them."""
+    given = config.architectures
+    if given is None:
+        return []
+    members = FAMILIES[given.family].members(given.axes)
+    if len(members) + len(workloads) > MAX_WORKLOADS:
+        rule = f"must give at most {MAX_WORKLOADS} networks in all"
+        return [source.problem(("architectures",), rule, len(members) + len(workloads))]
+    same = [member.name for member in members if member.name in workloads]
+    workloads |= {member.name: member for member in members}
+    return [source.problem(("architectures",), "names of workloads must differ", name) for name in same]
+
+
+def _add_accuracies(source: Source, config: ConfigModel, workloads: dict[str, Workload], folder: Path) -> list[Problem]:
+    """Give the workloads their accuracies; what is wrong with the tables of the user, or missing."""
+    own: list[Run] = []
+    problems: list[Problem] = []
+    for index, name in enumerate(config.accuracy.tables):
+        prefix = source.problem(("accuracy", "tables", index), "").path
+        try:
+            own += read_runs(folder / name, workloads, list_pe_types(), name)
+        except InputError as error:
+            problems += [Problem(f"{prefix}: {p.path}", p.rule, p.value, p.hint) for p in error.problems]
+    if problems:
+        return problems
+    stated = {(run.network, run.pe_type) for run in own}
+    shipped = [run for run in shipped_runs() if (run.network, run.pe_type) not in stated]
+    workloads |= {
+        each.name: each for each in with_accuracies(workloads.values(), [*own, *shipped], config.accuracy.evidence)
+    }
+    return _unknown_accuracies(source, config, workloads, {run.network for run in own})
+
+
+def _unknown_accuracies(
+    source: Source, config: ConfigModel, workloads: Mapping[str, Workload], own: Set[str]
+) -> list[Problem]:
+    """Accuracies that the study is about and nothing states: all of them, or some of a network in a user's table."""
+    if not of_networks((*config.objectives, *config.constraints)):
+        return []
+    space: Any = config.space
+    missing = {
+        workload.name: [name for name in space.pe_type if workload.accuracy(name) is None]
+        for workload in workloads.values()
+    }
+    hint = f"evidence that counts: {', '.join(config.accuracy.evidence)}; a table of yours may add to it"
+    if workloads and all(len(names) == len(space.pe_type) for names in missing.values()):
+        return [source.problem(("accuracy",), "no accuracy is known of any network of this study", hint=hint)]
+    return [
+        source.problem(("accuracy", "tables"), f"no accuracy of {name} on {', '.join(missing[name])}", hint=hint)
+        for name in sorted(own) if missing[name]
+    ]  # fmt: skip
 
 
 def _too_much_work(source: Source, config: ConfigModel, workloads: Mapping[str, Workload]) -> list[Problem]:
@@ -198,6 +279,7 @@ def _study(config: ConfigModel, workloads: Mapping[str, Workload]) -> Study:
         optimization=Optimization(**config.optimize.model_dump()),
         objectives=tuple(config.objectives),
         constraints=tuple(Constraint(name, bounds.min, bounds.max) for name, bounds in config.constraints.items()),
+        evidence=tuple(config.accuracy.evidence),
         mapping_objective=config.mapping.objective,
         technology=technology,
         resolved=resolved,
@@ -224,6 +306,12 @@ def _resolved(
         "name": config.name,
         "workloads": list(workloads),
         "workload_sha256": {name: workload_sha256(workload) for name, workload in workloads.items()},
+        "accuracy": {"evidence": list(config.accuracy.evidence)},
+        "workload_accuracies": {
+            name: [asdict(each) for each in workload.accuracies if each.pe_type in space.pe_type]
+            for name, workload in workloads.items()
+            if workload.accuracies
+        },
         "space": axes,
         "objectives": list(config.objectives),
         "constraints": {name: bounds.model_dump() for name, bounds in sorted(config.constraints.items())},

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ValidationError
 
 from dse.config.fields import TAGS, Range
 from dse.config.schema import (
+    AccuracyModel,
+    ArchitecturesModel,
     Bounds,
     MappingModel,
     Noc,
@@ -50,6 +52,8 @@ RULES = {  # pydantic's kinds of error, in our words
 }
 
 NESTED: dict[str, type[BaseModel]] = {
+    "architectures": ArchitecturesModel,
+    "accuracy": AccuracyModel,
     "space": Space,
     "sample": SampleModel,
     "keep": TopModel,

@@ -10,7 +10,7 @@ sums.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,26 +23,31 @@ from dse.mapping.bench import Bench
 from dse.mapping.compiled.program import Arrays, Program, in_parts
 from dse.metrics import Totals
 from dse.pruned.boxes import Boxes, highest
+from dse.pruned.quick import with_accuracies
 from dse.space import BoolArray, FloatArray, Grid, IntArray
-from workloads.shared import LayerCount, macs_of, shared_layers
+from workloads.layer import Workload
+from workloads.shared import LayerCount, shared_layers
 
 SLACK = 1.003  # by which a bound may miss the best that it could be: a faster search
 SAFETY = 1e-9
 OBJECTIVES = ("latency", "energy")
 LAYERS_AT_A_TIME = 4
-Needed = Callable[[list[Totals], int], BoolArray]  # of bounds of boxes per workload: whether they may matter
+# Of bounds of (workloads, boxes): which of the pairs (box, workload) that are still open may matter.
+Needed = Callable[[Totals, BoolArray], BoolArray]
 
 
 @dataclass(frozen=True)
 class Known:
-    """Least cycles and energy of each layer in boxes, (boxes, 2, layers), and the resources that the cycles are for."""
+    """Least cycles and energy of each layer in boxes, (boxes, 2, layers); the resources that the cycles are for; and
+    the workloads that a box may matter to, (boxes, workloads)."""
 
     least: FloatArray
     resources: FloatArray
+    open: BoolArray
 
     def some(self, chosen: BoolArray | IntArray) -> Known:
         """Those under a mask, or at some places."""
-        return Known(self.least[chosen], self.resources[chosen])
+        return Known(self.least[chosen], self.resources[chosen], self.open[chosen])
 
 
 @dataclass
@@ -50,6 +55,7 @@ class BoxBounds:
     """Bounds of the boxes of one grid; remembers choices that were good, which only makes it faster."""
 
     grid: Grid
+    workloads: Sequence[Workload]
     layers: list[LayerCount]
     programs: list[dict[str, Program]]
     counts: FloatArray  # (workloads, layers)
@@ -76,11 +82,12 @@ class BoxBounds:
             "unsound": hardware.reason != 0,
         }  # fmt: skip
         tables = {name: highest(values) for name, values in grid.axes.items()}
-        return cls(grid, layers, programs, counts, tables, _by_shape(fields, len(grid.shape)))
+        return cls(grid, study.workloads, layers, programs, counts, tables, _by_shape(fields, len(grid.shape)))
 
     def nothing_known(self, boxes: int) -> Known:
         """Bounds of boxes of which nothing is known."""
-        return Known(np.zeros((boxes, 2, len(self.layers))), np.full((boxes, 1), np.nan))
+        workloads, layers = self.counts.shape
+        return Known(np.zeros((boxes, 2, layers)), np.full((boxes, 1), np.nan), np.ones((boxes, workloads), bool))
 
     def raised(self, boxes: Boxes, known: Known, needed: Needed) -> tuple[BoolArray, Known]:
         """Which of the boxes are needed, and what is known of them now."""
@@ -95,19 +102,22 @@ class BoxBounds:
         same = np.zeros(len(boxes), bool)
         if resources.shape == known.resources.shape:
             same = np.asarray((resources == known.resources).all(axis=1))
-        least, alive = known.least.copy(), lowest["unsound"] == 0
-        alive &= needed(self._totals(most, lowest, least), len(boxes))
+        least, open_ = known.least.copy(), known.open & (lowest["unsound"] == 0)[:, None]
+        open_ = needed(self._totals(most, lowest, least), open_)
         for number, objective in enumerate(OBJECTIVES):
+            done = same if objective == "latency" else np.zeros_like(same)
             for first in range(0, len(self.layers), LAYERS_AT_A_TIME):
-                active = np.flatnonzero(alive & ~same if objective == "latency" else alive)
+                active = np.flatnonzero(open_.any(axis=1) & ~done)
                 if not len(active):
                     break
-                of_active = [{name: values[active] for name, values in each.items()} for each in (most, lowest)]
                 for index in range(first, min(first + LAYERS_AT_A_TIME, len(self.layers))):
-                    found = self._least_costs(index, objective, of_active[0], of_active[1])
-                    least[active, number, index] = np.maximum(least[active, number, index], found)
-                alive[active] = needed(self._totals(of_active[0], of_active[1], least[active]), len(active))
-        return alive, Known(least, resources)
+                    own = active[open_[np.ix_(active, self.counts[:, index] > 0)].any(axis=1)]
+                    if len(own):
+                        found = self._least_costs(index, objective, _of(most, own), _of(lowest, own))
+                        least[own, number, index] = np.maximum(least[own, number, index], found)
+                bounds = self._totals(_of(most, active), _of(lowest, active), least[active])
+                open_[active] = needed(bounds, open_[active])
+        return np.asarray(open_.any(axis=1)), Known(least, resources, open_)
 
     def _least_costs(
         self, index: int, objective: str, most: dict[str, FloatArray], lowest: dict[str, FloatArray]
@@ -129,16 +139,21 @@ class BoxBounds:
             found |= dict(zip(names, np.asarray(rows).T, strict=True))
         return found
 
-    def _totals(self, most: dict[str, FloatArray], lowest: dict[str, FloatArray], least: FloatArray) -> list[Totals]:
-        """Of each workload."""
-        return [
-            Totals.without_parts(
-                macs_of(self.layers, workload) * most["batch"], lowest["pes"], most["batch"], 1 / lowest["period_us"],
-                cycles=_sum(least[:, 0], counts) * (1 - SAFETY), area_mm2=lowest["area_mm2"] * (1 - SAFETY),
-                energy_pj=_sum(least[:, 1], counts) * (1 - SAFETY),
-            )
-            for workload, counts in enumerate(self.counts)
-        ]  # fmt: skip
+    def _totals(self, most: dict[str, FloatArray], lowest: dict[str, FloatArray], least: FloatArray) -> Totals:
+        """Of (workloads, boxes)."""
+        cycles, energy_pj = (self._sums(least[:, number]) * (1 - SAFETY) for number in range(2))
+        macs = np.asarray([each.macs for each in self.workloads], np.float64)[:, None] * most["batch"]
+        totals = Totals.without_parts(
+            macs, lowest["pes"], most["batch"], 1 / lowest["period_us"], cycles, lowest["area_mm2"] * (1 - SAFETY),
+            energy_pj,
+        )  # fmt: skip
+        return with_accuracies(totals, self.workloads, self.grid.pe_type, most["batch"].shape)
+
+    def _sums(self, of_layers: FloatArray) -> FloatArray:
+        """Of (boxes, layers), over the layers of each network; what others do not fit is none of its concern."""
+        fits = np.isfinite(of_layers)
+        sums = self.counts @ np.where(fits, of_layers, 0.0).T
+        return np.where((self.counts > 0) @ ~fits.T, np.inf, sums)
 
 
 RESOURCES = (
@@ -147,10 +162,8 @@ RESOURCES = (
 )  # fmt: skip
 
 
-def _sum(of_layers: FloatArray, counts: FloatArray) -> FloatArray:
-    """Over the layers of a network; what others do not fit is none of its concern."""
-    found: FloatArray = of_layers[:, counts > 0] @ counts[counts > 0]
-    return found
+def _of(values: dict[str, FloatArray], places: IntArray) -> dict[str, FloatArray]:
+    return {name: array[places] for name, array in values.items()}
 
 
 def _part(low: IntArray, high: IntArray) -> tuple[slice, ...]:

@@ -1,4 +1,4 @@
-"""Fronts that grow: per workload the designs that nothing found so far dominates.
+"""Fronts that grow: per workload, or contest of several, the designs that nothing found so far dominates.
 
 Values may be off by rounding: sums are in another order than in the points that are written. So a design leaves only
 for one that is better by more than TOLERANCE, or equal, in every objective, and that keeps the constraints by as much;
@@ -13,7 +13,7 @@ import numpy as np
 
 from dse.config import Study
 from dse.metrics import METRICS, Totals
-from dse.pareto import non_dominated
+from dse.pareto import covered, non_dominated
 from dse.space import BoolArray, FloatArray, IntArray
 
 TOLERANCE = 1e-9
@@ -21,13 +21,13 @@ TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Costs:
-    """Objectives as costs, (designs, objectives), infinite where a design cannot be used; and whether it surely can."""
+    """Objectives as costs, (..., objectives), infinite where a design cannot be used; and whether it surely can."""
 
     values: FloatArray
     sure: BoolArray
 
-    def some(self, chosen: BoolArray) -> Costs:
-        """Those under a mask."""
+    def some(self, chosen: BoolArray | int) -> Costs:
+        """Those under a mask, or at a place."""
         return Costs(self.values[chosen], self.sure[chosen])
 
     def and_then(self, other: Costs) -> Costs:
@@ -37,28 +37,43 @@ class Costs:
 
 @dataclass
 class Front:
-    """The front of one workload: ids of designs, and their costs."""
+    """The front of workloads that compete (`Study.contests`): ids of designs, their workloads, and their costs."""
 
+    contest: tuple[int, ...]
+    margin: FloatArray  # of each objective: TOLERANCE, or 0 where it is a constant of a network
     ids: IntArray
+    workloads: IntArray
     costs: Costs
 
     @classmethod
-    def empty(cls, objectives: int) -> Front:
+    def empty(cls, study: Study, contest: tuple[int, ...]) -> Front:
         """Without designs."""
-        return cls(np.empty(0, np.int64), Costs(np.empty((0, objectives)), np.empty(0, bool)))
+        margin = np.asarray([0.0 if METRICS[name].of_network else TOLERANCE for name in study.objectives])
+        none = np.empty(0, np.int64)
+        return cls(contest, margin, none, none, Costs(np.empty((0, len(margin))), np.empty(0, bool)))
 
     def add(self, ids: IntArray, costs: Costs) -> None:
-        """More designs; those that others dominate leave."""
-        new = np.isfinite(costs.values).all(axis=1) & ~np.isin(ids, self.ids)
-        ids, costs = np.concatenate([self.ids, ids[new]]), self.costs.and_then(costs.some(new))
+        """More designs, with their costs of (workloads, designs); those that others dominate leave."""
+        for workload in self.contest:
+            own = costs.some(workload)
+            new = np.asarray(np.isfinite(own.values).all(axis=1))
+            new[new] = ~self.dominates(own.values[new])
+            if new.any():
+                self._merge(ids[new], np.full(new.sum(), workload), own.some(new))
+
+    def _merge(self, ids: IntArray, workloads: IntArray, costs: Costs) -> None:
+        ids, workloads = np.concatenate([self.ids, ids]), np.concatenate([self.workloads, workloads])
+        costs = self.costs.and_then(costs)
         sure = costs.values[costs.sure]
         least = sure[non_dominated(sure, [False] * sure.shape[1])] if len(sure) else sure
         kept = ~_dominated(least, costs.values)
-        self.ids, self.costs = ids[kept], costs.some(kept)
+        self.ids, self.workloads, self.costs = ids[kept], workloads[kept], costs.some(kept)
 
     def dominates(self, values: FloatArray) -> BoolArray:
-        """Whether some design of the front that can surely be used is better."""
-        return _dominated(self.costs.values[self.costs.sure], values)
+        """Whether some design of the front that can surely be used is better, by TOLERANCE, in every objective, or as
+        good where that is a constant of a network."""
+        by = self.costs.values[self.costs.sure]
+        return covered(by + self.margin * np.abs(by), values)
 
 
 def _dominated(by: FloatArray, values: FloatArray) -> BoolArray:
@@ -70,13 +85,17 @@ def _dominated(by: FloatArray, values: FloatArray) -> BoolArray:
 
 
 def costs_of(study: Study, totals: Totals, shape: tuple[int, ...], of_boxes: bool = False) -> Costs:
-    """The objectives of designs, or of boxes their bounds, if all the metrics are `bounded`.
+    """The objectives of designs, or of boxes their bounds, if all the metrics are `bounded`; an accuracy that is not
+    known cannot be used.
 
-    Of boxes the constraints count that their bounds can break: those against too little of what is good.
+    `shape` begins with the workloads; all behind it is one axis of the costs. Of boxes the constraints count that their
+    bounds can break: those against too little of what is good.
     """
     with np.errstate(divide="ignore"):  # a box of which nothing is known takes no time
-        values = {name: METRICS[name].compute(totals) for name in _names(study)}
+        values = {name: METRICS[name].compute(totals) for name in study.metrics}
     usable = np.isfinite(np.broadcast_to(totals.total_cycles, shape))
+    for name in study.objectives:
+        usable = usable & ~np.isnan(values[name])
     sure = usable
     for constraint in study.constraints:
         value, maximize = values[constraint.metric], METRICS[constraint.metric].maximize
@@ -87,10 +106,5 @@ def costs_of(study: Study, totals: Totals, shape: tuple[int, ...], of_boxes: boo
             usable = usable & (value <= constraint.maximum * (1 + TOLERANCE))
             sure = sure & (value <= constraint.maximum * (1 - TOLERANCE))
     signed = (-values[name] if METRICS[name].maximize else values[name] for name in study.objectives)
-    columns = [np.where(usable, np.broadcast_to(value, shape), np.inf).ravel() for value in signed]
-    return Costs(np.stack(columns, axis=1), np.broadcast_to(sure, shape).ravel())
-
-
-def _names(study: Study) -> set[str]:
-    """Metrics that the objectives and constraints are about."""
-    return {*study.objectives, *(constraint.metric for constraint in study.constraints)}
+    rows = [np.where(usable, np.broadcast_to(value, shape), np.inf).reshape(shape[0], -1) for value in signed]
+    return Costs(np.stack(rows, axis=-1), np.broadcast_to(sure, shape).reshape(shape[0], -1))

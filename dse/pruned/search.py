@@ -32,10 +32,10 @@ Report = Callable[[int, int], None]  # designs decided, designs on the front
 
 def can_prune(study: Study) -> bool:
     """Whether all objectives and constraints have bounds, and the compiled search counts every layer exactly."""
-    names = {*study.objectives, *(constraint.metric for constraint in study.constraints)}
     batch, layers = max(study.space.batch), (layer for workload in study.workloads for layer in workload.layers)
     compilable = all(is_compilable(layer, batch, study.technology) for layer in layers)
-    return compilable and all(METRICS[name].bounded for name in names)
+    bounded = all(METRICS[name].bounded for name in study.metrics)
+    return compilable and bounded and not all(METRICS[name].of_network for name in study.objectives)
 
 
 def grid_points(study: Study, grid: Grid, ids: IntArray | None, report: Report = lambda done, kept: None) -> pa.Table:
@@ -81,7 +81,8 @@ class _Search:
         self.seen = np.union1d(self.seen, new)
         for low in range(0, len(new), DESIGNS_PER_CALL):
             some = new[low : low + DESIGNS_PER_CALL]
-            for front, costs in zip(self.fronts, self.quick.costs(self.grid.decode(some)), strict=True):
+            costs = self.quick.costs(self.grid.decode(some))
+            for front in self.fronts:
                 front.add(some, costs)
 
     def guess(self) -> None:
@@ -123,13 +124,15 @@ class _Search:
             found.append(np.concatenate([[0.0], np.cumsum(steps)]))
         return found
 
-    def may_matter(self, bounds: list[Totals], count: int) -> BoolArray:
-        """Whether boxes with these bounds may hold a design that belongs to the front of a workload."""
-        alive = np.zeros(count, bool)
-        for front, totals in zip(self.fronts, bounds, strict=True):
-            costs = costs_of(self.study, totals, (count,), of_boxes=True).values
-            alive |= (costs < np.inf).all(axis=1) & ~front.dominates(costs)
-        return alive
+    def may_matter(self, bounds: Totals, open_: BoolArray) -> BoolArray:
+        """Which of the open pairs (box, workload), with bounds of (workloads, boxes), may belong to a front."""
+        costs = costs_of(self.study, bounds, open_.T.shape, of_boxes=True).values
+        may = open_.T & (costs < np.inf).all(axis=2)
+        for front in self.fronts:
+            own = np.zeros_like(may)
+            own[list(front.contest)] = may[list(front.contest)]
+            may[own] = ~front.dominates(costs[own])
+        return np.asarray(may.T)
 
 
 def _lines(grid: Grid, places: IntArray) -> list[IntArray]:
@@ -143,16 +146,18 @@ def _lines(grid: Grid, places: IntArray) -> list[IntArray]:
 
 
 def _no_fronts(study: Study) -> list[Front]:
-    return [Front.empty(len(study.objectives)) for _ in study.workloads]
+    return [Front.empty(study, contest) for contest in study.contests]
 
 
 def mapped_points(study: Study, grid: Grid, blocks: Iterable[Block]) -> tuple[pa.Table, int]:
     """The same rows by mapping every design of some blocks of a grid; and how many points are feasible."""
     quick, fronts, feasible = QuickCosts.of(study, grid), _no_fronts(study), 0
     for block in blocks:
-        for front, totals in zip(fronts, quick.totals(block.designs), strict=True):
-            feasible += int(np.isfinite(totals.total_cycles).sum())
-            front.add(block.design_ids, costs_of(study, totals, block.designs.shape))
+        totals = quick.totals(block.designs)
+        feasible += int(np.isfinite(totals.total_cycles).sum())
+        costs = costs_of(study, totals, (len(study.workloads), *block.designs.shape))
+        for front in fronts:
+            front.add(block.design_ids, costs)
     return _rows(study, grid, fronts), feasible
 
 

@@ -67,7 +67,8 @@ class DesignReport:
         title = f"{self.totals['workload']} on {pe}, {self.totals['dataflow']}\n{design}"
         if not self.totals["feasible"]:
             return f"{title}\nnot feasible: {self.totals['reason']}{self._where()}\n"
-        metrics = [(m.name, self.totals[m.column], m.unit) for m in METRICS.values()]
+        known = [m for m in METRICS.values() if self.totals[m.column] is not None]
+        metrics = [(m.name, self.totals[m.column], m.unit) for m in known]
         totals = Table("totals", title, ("metric", "value", "unit"), tuple(metrics), self._parts())
         tables = [totals, Table.of("layers", "Layers", [self._layer(row) for row in self.layers], self._note())]
         if self.free and self.free[0]["feasible"]:

@@ -1,0 +1,150 @@
+"""Command line: `python -m characterization.accuracy COMMAND --help`.
+
+Exit codes: 0 done, 1 the run failed or the demo disagrees, 2 the input is wrong or PyTorch is missing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from dse.errors import InputError, RunError
+from dse.report.tables import Table, to_terminal
+from pe_library.model import list_pe_types
+
+SEEDS = (0, 1, 2)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def cli() -> None:
+    """Train networks on the operands of PE types, and rank a family of networks. docs/accuracy.md explains it.
+
+    \b
+    train, table             networks for every PE type, several seeds
+    supernet, score          shared weights of 216 networks, and their scores for every PE type
+    alone, rank              drawn pairs trained alone, and the rank correlation
+    demo                     a slice of the measured table again, in minutes
+    """
+
+
+def processes_option() -> Callable[..., Any]:
+    """How many processes."""
+    return click.option("--jobs", default=2, show_default=True, help="Processes; each has one thread.")
+
+
+@cli.command()
+@processes_option()
+@click.option("--network", "networks", multiple=True, help="Workload to train; may be repeated.  [default: all four]")
+@click.option("--seed", "seeds", type=int, multiple=True, default=SEEDS, show_default=True)
+@click.option("--pe-type", "pe_types", multiple=True, help="PE type to fine-tune for; may be repeated.  [default: all]")
+@click.option("--recipe", default="standard", show_default=True)
+def train(jobs: int, networks: tuple[str, ...], seeds: tuple[int, ...], pe_types: tuple[str, ...], recipe: str) -> None:
+    """Train, fine-tune for each PE type, test; rows go to workloads/accuracy/measured.csv.
+
+    What has a row is left out; killed at any moment it goes on from the last epoch.
+    """
+    from characterization.accuracy.networks import NETWORKS
+    from characterization.accuracy.runs import plan
+    from characterization.accuracy.runs import train as run
+
+    run(plan(networks or tuple(NETWORKS), seeds, recipe, pe_types or list_pe_types()), jobs)
+
+
+@cli.command()
+@click.option("--recipe", default="standard", show_default=True)
+def table(recipe: str) -> None:
+    """Print the measured accuracies: means over seeds, error bars, differences from FP32."""
+    from characterization.accuracy.rows import read_measured
+    from characterization.accuracy.summary import summarize, summary_table
+
+    click.echo(to_terminal(summary_table(summarize(read_measured(), recipe))), nl=False)
+
+
+@cli.command()
+def supernet() -> None:
+    """Train the shared weights of the family, in one process; goes on from the last epoch."""
+    from characterization.accuracy.ranking import train_shared
+    from characterization.accuracy.supernet import SupernetRecipe
+
+    train_shared(SupernetRecipe())
+
+
+@cli.command()
+@processes_option()
+def score(jobs: int) -> None:
+    """Score every member of the family on every PE type; rows go to workloads/accuracy/ranked.csv at the end."""
+    from characterization.accuracy.ranking import score_all
+    from characterization.accuracy.supernet import SupernetRecipe
+
+    score_all(SupernetRecipe(), jobs)
+
+
+@cli.command()
+@processes_option()
+def alone(jobs: int) -> None:
+    """Train the drawn pairs of workloads/accuracy/pairs.csv alone; rows go to measured.csv."""
+    from characterization.accuracy.ranking import alone_jobs
+    from characterization.accuracy.runs import train as run
+    from characterization.accuracy.supernet import SupernetRecipe
+
+    run(alone_jobs(SupernetRecipe()), jobs)
+
+
+@cli.command()
+def rank() -> None:
+    """Print scores beside accuracies of pairs trained alone, and Kendall's tau."""
+    from characterization.accuracy.summary import percent
+    from characterization.accuracy.summary import rank as compare
+
+    found = compare()
+    columns = ("network", "PE type", "score %", "alone %")
+    title = f"Kendall tau {found.tau:.3f} (p = {found.p_value:.1g}) over {len(found.pairs)} pairs"
+    ordered = sorted(found.pairs, key=lambda pair: -pair[3])
+    rows = tuple((name, pe_type, percent(scored), percent(top1)) for name, pe_type, scored, top1 in ordered)
+    click.echo(to_terminal(Table("rank", title, columns, rows)), nl=False)
+
+
+@cli.command()
+@processes_option()
+def demo(jobs: int) -> None:
+    """Make a slice of the measured table again with another seed, in minutes; exit code 1 if it disagrees."""
+    from characterization.accuracy.demo import NETWORK, SIGMAS, run_demo
+    from characterization.accuracy.summary import percent
+
+    found = run_demo(jobs)
+    rows = tuple(
+        (each.pe_type, percent(each.made), percent(each.shipped), each.seeds, percent(each.limit),
+         "yes" if each.agrees else "no")
+        for each in found
+    )  # fmt: skip
+    columns = ("PE type", "top-1 %", "shipped mean %", "seeds", "may differ by", "agrees")
+    title = f"{NETWORK}, recipe demo; limit: {SIGMAS:g} standard deviations of seeds and test"
+    click.echo(to_terminal(Table("demo", title, columns, rows)), nl=False)
+    if not all(each.agrees for each in found):
+        raise RunError("an accuracy lies outside the spread of the shipped rows")
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        cli()
+    except InputError as error:
+        _end(error, 2)
+    except RunError as error:
+        _end(error, 1)
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        _end("torch is missing: pip install 'dse[train]'", 2)
+
+
+def _end(message: object, code: int) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+"""Training on tiny data: killed and resumed it comes to the same numbers; recipes and rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+
+from characterization.accuracy import runs, supernet
+from characterization.accuracy.data import Dataset, Images
+from characterization.accuracy.networks import find_network
+from characterization.accuracy.quantizers import calibrate, set_pe_type
+from characterization.accuracy.recipe import RECIPES, Phase, Recipe
+from characterization.accuracy.rows import Measured
+from characterization.accuracy.train import batches, calibration_images, fit, generator, recalibrate, top1_percent
+from workloads.families import members
+
+TINY = Recipe(
+    "tiny", Phase(3, 0.05, 1.0), Phase(1, 0.01, 0.1), batch=16, calibration_images=16, recalibration_images=32
+)
+NETWORK = "vgg8-fashion-mnist"
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def tiny(channels: int = 1, size: int = 28, name: str = "fashion-mnist") -> Dataset:
+    """64 images of two classes that differ in brightness."""
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 2, 64)
+    pixels = random.integers(0, 100, (64, size, size, channels)) + 100 * labels[:, None, None, None]
+    images = Images(pixels.astype(np.uint8), labels)
+    return Dataset(name, images, images, 2, 0)
+
+
+class KilledError(Exception):
+    """Stands for a kill."""
+
+
+def quiet(text: str) -> None:
+    """No report."""
+
+
+def trained(checkpoint: Path, kill_after: int | None = None) -> dict[str, torch.Tensor]:
+    """Weights after training, killed after so many epochs and started again."""
+    epochs = 0
+
+    def report(text: str) -> None:
+        nonlocal epochs
+        epochs += 1
+        if epochs == kill_after:
+            raise KilledError
+
+    for _ in range(2):
+        net = find_network(NETWORK).build(0)
+        try:
+            fit(net, tiny(), TINY, "base", 0, checkpoint, report)
+        except KilledError:
+            continue
+    return net.state_dict()
+
+
+@pytest.mark.parametrize("kill_after", [1, 2])
+def test_a_killed_training_resumes_to_the_same_weights(tmp_path: Path, kill_after: int) -> None:
+    whole, killed = trained(tmp_path / "whole.pt"), trained(tmp_path / "killed.pt", kill_after)
+    assert all(torch.equal(whole[name], killed[name]) for name in whole)
+
+
+def test_a_half_written_checkpoint_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "base.tmp").write_bytes(b"half")
+    net = find_network(NETWORK).build(0)
+    fit(net, tiny(), TINY, "base", 0, tmp_path / "base.pt", quiet)
+    assert [path.name for path in tmp_path.iterdir()] == ["base.pt"]
+
+
+def test_all_pe_types_see_the_same_images_in_the_same_order() -> None:
+    def epoch() -> list[torch.Tensor]:
+        return [x for x, _ in batches(tiny(), 64, 16, generator(0, "tune", 0))]
+
+    first, again = epoch(), epoch()
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert sum(len(x) for x in first) == 64
+
+
+def test_augmented_images_are_shifted_or_flipped_ones() -> None:
+    dataset = tiny(size=6)
+    padded = np.pad(dataset.train.pixels, ((0, 0), (2, 2), (2, 2), (0, 0)))
+    for x, labels in batches(dataset, 64, 16, generator(1, "base", 0)):
+        image = (x[0].permute(1, 2, 0) * 64 + 128).numpy()
+        found = [
+            index
+            for index, source in enumerate(padded)
+            for top in range(5)
+            for left in range(5)
+            for part in (source[top : top + 6, left : left + 6],)
+            if (part == image).all() or (part[:, ::-1] == image).all()
+        ]
+        assert len(found) == 1
+        assert dataset.train.labels[found[0]] == labels[0]
+
+
+def test_a_run_gives_one_row_per_pe_type_and_no_row_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RECIPES, "tiny", {"fashion-mnist": TINY})
+    monkeypatch.setattr(runs, "load_dataset", lambda name: tiny())
+    rows: list[Measured] = []
+    monkeypatch.setattr(runs, "read_measured", lambda: tuple(rows))
+    job = runs.Job(NETWORK, 0, "tiny", ("fp32", "lightpe1"))
+    runs.run_job(job, tmp_path, rows.append, quiet)
+    assert [row.pe_type for row in rows] == ["fp32", "lightpe1"]
+    assert all(row.top1_percent > 90 for row in rows)  # two classes that are easy to tell apart
+    assert {(row.dataset, row.base_epochs, row.tune_epochs, row.test_images) for row in rows} == {
+        ("fashion-mnist", 3, 1, 64)
+    }
+    runs.run_job(job, tmp_path, rows.append, quiet)
+    assert len(rows) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["base.pt"]
+
+
+def test_recalibration_forgets_the_statistics_before() -> None:
+    dataset, net = tiny(), find_network(NETWORK).build(0)
+    images = calibration_images(dataset, 32)
+    recalibrate(net, images)
+    expected = {name: buffer.clone() for name, buffer in net.named_buffers()}
+    for name, buffer in net.named_buffers():
+        if "running" in name:
+            buffer.fill_(7.0)
+    recalibrate(net, images)
+    assert all(torch.equal(buffer, expected[name]) for name, buffer in net.named_buffers())
+    assert top1_percent(net, dataset.test) == top1_percent(net, dataset.test)
+
+
+def test_the_digest_changes_with_what_decides_and_not_with_the_name() -> None:
+    assert replace(TINY, name="other").digest == TINY.digest
+    assert replace(TINY, tune=Phase(1, 0.02, 0.1)).digest != TINY.digest
+    assert replace(TINY, method=2).digest != TINY.digest
+
+
+def test_the_learning_rate_warms_up_and_falls_to_zero() -> None:
+    phase = Phase(10, 0.2, 1.0)
+    rates = [phase.rate(epoch / 10) for epoch in range(101)]
+    assert rates[0] == 0
+    assert max(rates) == pytest.approx(0.2, rel=0.05)
+    assert rates[-1] == pytest.approx(0, abs=1e-12)
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+def test_members_are_slices_of_the_largest() -> None:
+    largest = find_network(members()[-1]).build(0)
+    own = supernet.sliced(largest.state_dict(), largest)
+    assert all(torch.equal(own[name], value) for name, value in largest.state_dict().items())
+    smallest = find_network(members()[0]).build(0)
+    smallest.load_state_dict(supernet.sliced(largest.state_dict(), smallest))
+    assert torch.equal(smallest.conv2_1.a.weight, largest.conv2_1.a.weight[:8, :8])
+
+
+def test_a_killed_supernet_resumes_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = supernet.SupernetRecipe(supernet=Phase(2, 0.05, 1.0), batch=32, drawn=1, calibration_images=8)
+    dataset = tiny(3, 32, "cifar10")
+
+    def weights(folder: str, kill: bool) -> dict[str, torch.Tensor]:
+        monkeypatch.setenv("DSE_CACHE", str(tmp_path / folder))
+
+        def report(text: str) -> None:
+            if kill and " 1/2 " in text:
+                raise KilledError
+
+        if kill:
+            with pytest.raises(KilledError):
+                supernet.train_supernet(recipe, dataset, report)
+        return supernet.train_supernet(recipe, dataset, quiet)[0].state_dict()
+
+    whole, killed = weights("whole", False), weights("killed", True)
+    assert all(torch.equal(whole[name], killed[name]) for name in whole)
+
+
+def test_a_score_calibrates_the_member_and_not_the_shared_weights() -> None:
+    dataset, shared = tiny(3, 32, "cifar10"), find_network(members()[-1]).build(0).state_dict()
+    before = {name: value.clone() for name, value in shared.items()}
+    recipe = supernet.SupernetRecipe(calibration_images=8, recalibration_images=16)
+    score = supernet.score_percent(shared, members()[3], "lightpe1", dataset, dataset.test, recipe)
+    assert 0 <= score <= 100
+    assert all(torch.equal(before[name], value) for name, value in shared.items())
+
+
+def test_pairs_follow_from_the_seed_and_differ() -> None:
+    recipe = supernet.SupernetRecipe()
+    drawn = supernet.draws(recipe, 20)
+    assert drawn == supernet.draws(recipe, 20)
+    assert len(set(drawn)) == 20
+    assert drawn != supernet.draws(replace(recipe, seed=1), 20)
+
+
+def test_a_quantized_network_learns(tmp_path: Path) -> None:
+    net = find_network(NETWORK).build(0)
+    set_pe_type(net, "lightpe1")
+    calibrate(net, calibration_images(tiny(), 16))
+    fit(net, tiny(), TINY, "base", 0, tmp_path / "base.pt", quiet)
+    recalibrate(net, calibration_images(tiny(), 64))
+    assert top1_percent(net, tiny().test) > 90

@@ -1,0 +1,178 @@
+"""Accuracy of networks on the operands of PE types, from tables: shipped ones and the user's own.
+
+Every value has a level of evidence. `measured`: trained and tested, mean over seeds; `published`: read in the source
+named; `ranked`: the score of a weight-sharing network, which orders architectures and is no task accuracy. How they
+were made is in docs/accuracy.md. A value that no table has is missing, never estimated.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import statistics
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+
+from dse.errors import InputError, Problem, did_you_mean
+from workloads.layer import Accuracy, Workload
+from workloads.table import Row, Table, percent, read_text, split_table
+
+LEVELS = ("measured", "published", "ranked")  # a value of the first one that is there counts
+REFERENCE = "fp32"  # PE type that others are compared with
+UNCOUNTED = ("demo",)  # recipes too short to count
+COLUMNS = ("network", "pe_type", "accuracy_percent", "evidence", "source")
+OPTIONAL = ("dataset", "error_percent")
+_FOLDER = Path(__file__).parent / "accuracy"
+_MAX_PROBLEMS = 20
+
+
+@dataclass(frozen=True)
+class Run:
+    """One row of a table: one training, one score, or one published value."""
+
+    network: str
+    pe_type: str
+    dataset: str
+    percent: float
+    error_percent: float | None
+    evidence: str
+    source: str
+    seed: int = 0
+
+
+def with_accuracies(workloads: Iterable[Workload], runs: Collection[Run], levels: Collection[str]) -> list[Workload]:
+    """The workloads with what the tables know of them at these levels of evidence, one value per PE type."""
+    known = accuracies(runs, levels)
+    return [replace(each, accuracies=tuple(known.get(each.name, {}).values())) for each in workloads]
+
+
+def accuracies(runs: Collection[Run], levels: Collection[str] = LEVELS) -> dict[str, dict[str, Accuracy]]:
+    """Network -> PE type -> accuracy: of the most trusted level of those given."""
+    found: dict[str, dict[str, Accuracy]] = {}
+    for level in (level for level in LEVELS if level in levels):
+        own = sorted(
+            (run for run in runs if run.evidence == level), key=lambda run: (run.network, run.pe_type, run.seed)
+        )
+        by_pair = {pair: list(group) for pair, group in groupby(own, key=lambda run: (run.network, run.pe_type))}
+        for (network, pe_type), group in by_pair.items():
+            value = _mean(group, by_pair.get((network, REFERENCE), []))
+            found.setdefault(network, {}).setdefault(pe_type, value)
+    return found
+
+
+def shipped_runs() -> tuple[Run, ...]:
+    """All rows of the shipped tables."""
+    return (
+        *(_run(row, "top1_percent", row["stderr_percent"], f"recipe {row['recipe']} {row['recipe_sha256']}")
+          for row in _rows("measured.csv") if row["recipe"] not in UNCOUNTED),
+        *(_run(row, "score_percent", "", "weight-sharing network") for row in _rows("ranked.csv")),
+        *(_run(row, "top1_percent", "", row["source"]) for row in _rows("published.csv") if row["pe_type"]),
+    )  # fmt: skip
+
+
+def read_runs(
+    path: str | os.PathLike[str], networks: Collection[str], pe_types: Collection[str], where: str = ""
+) -> tuple[Run, ...]:
+    """The rows of a user's table: COLUMNS, any of OPTIONAL, `#` comments. Raises InputError with all that is wrong."""
+    table = split_table(read_text(path), where or os.fspath(path))
+    if not table.rows:
+        raise InputError(Problem(table.where, "has no header and no rows", hint=f"the header is {','.join(COLUMNS)}"))
+    header, *rows = table.rows
+    problems = _header_problems(table, header)
+    runs: list[Run] = []
+    lines: dict[tuple[str, str, str], int] = {}
+    for row in [] if problems else rows:
+        run = _checked(table, header, row, networks, pe_types)
+        if isinstance(run, list):
+            problems += run
+        elif (key := (run.network, run.pe_type, run.evidence)) in lines:
+            problems.append(Problem(table.at(row), f"repeats line {lines[key]}", f"{run.network}, {run.pe_type}"))
+        else:
+            lines[key] = row.line
+            runs.append(run)
+    if problems:
+        more = [Problem(table.where, f"and {len(problems) - _MAX_PROBLEMS} more problems")]
+        raise InputError(problems[:_MAX_PROBLEMS] + (more if len(problems) > _MAX_PROBLEMS else []))
+    return tuple(runs)
+
+
+def _mean(runs: Sequence[Run], reference: Sequence[Run]) -> Accuracy:
+    """Mean over seeds. Its variance: that of the mean over seeds, and that of one test set, which all of them share."""
+    first, values = runs[0], [run.percent for run in runs]
+    of_test = statistics.fmean(run.error_percent for run in runs if run.error_percent is not None) if all(
+        run.error_percent is not None for run in runs) else None  # fmt: skip
+    of_seeds = _error_of_mean(values) or 0.0
+    by_seed = {run.seed: run.percent for run in reference}
+    drops = [by_seed[run.seed] - run.percent for run in runs if run.seed in by_seed]
+    return Accuracy(
+        first.pe_type, first.dataset, statistics.fmean(values),
+        None if of_test is None else math.hypot(of_test, of_seeds), first.evidence, first.source, len(runs),
+        statistics.fmean(drops) if drops else None, _error_of_mean(drops),
+    )  # fmt: skip
+
+
+def _error_of_mean(values: Sequence[float]) -> float | None:
+    return statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    path = _FOLDER / name
+    if not path.exists():
+        return []
+    header, *rows = split_table(read_text(path), name).rows
+    return [dict(zip(header.cells, row.cells, strict=True)) for row in rows]
+
+
+def _run(row: dict[str, str], column: str, error: str, source: str) -> Run:
+    return Run(
+        row["network"], row["pe_type"], row["dataset"], float(row[column]), float(error) if error else None,
+        row["evidence"], source, int(row.get("seed", 0)),
+    )  # fmt: skip
+
+
+def _header_problems(table: Table, header: Row) -> list[Problem]:
+    problems = [
+        Problem(table.at(header), f"column `{name}` is missing") for name in COLUMNS if name not in header.cells
+    ]
+    for place, name in enumerate(header.cells):
+        if name not in (*COLUMNS, *OPTIONAL):
+            problems.append(
+                Problem(table.at(header), "unknown column", name, did_you_mean(name, (*COLUMNS, *OPTIONAL)))
+            )
+        elif name in header.cells[:place]:
+            problems.append(Problem(table.at(header), "column is there twice", name))
+    return problems
+
+
+def _checked(
+    table: Table, header: Row, row: Row, networks: Collection[str], pe_types: Collection[str]
+) -> Run | list[Problem]:
+    """The run of a row, or what is wrong with it."""
+    if len(row.cells) != len(header.cells):
+        return [Problem(table.at(row), f"must have {len(header.cells)} values, has {len(row.cells)}")]
+    cells = dict(zip(header.cells, row.cells, strict=True))
+    problems = [Problem(table.at(row, name), "must not be empty") for name in COLUMNS if not cells[name]]
+    known = {"network": (networks, "unknown network"), "pe_type": (pe_types, "unknown PE type"),
+             "evidence": (LEVELS, "unknown level of evidence")}  # fmt: skip
+    for name, (names, rule) in known.items():
+        if cells[name] and cells[name] not in names:
+            problems.append(Problem(table.at(row, name), rule, cells[name], did_you_mean(cells[name], names)))
+    numbers = {name: percent(cells[name], table.at(row, name)) for name in ("accuracy_percent", "error_percent")
+               if cells.get(name)}  # fmt: skip
+    problems += [number for number in numbers.values() if isinstance(number, Problem)]
+    if problems:
+        return problems
+    accuracy, error = (value if isinstance(value := numbers.get(name), float) else None
+                       for name in ("accuracy_percent", "error_percent"))  # fmt: skip
+    assert accuracy is not None  # an empty cell is a problem
+    return Run(
+        cells["network"],
+        cells["pe_type"],
+        cells.get("dataset", ""),
+        accuracy,
+        error,
+        cells["evidence"],
+        cells["source"],
+    )
