@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench bench-peers docs characterize test-all clean
+.PHONY: demo accuracy-demo test check bench bench-peers docs characterize test-all clean
 
 .venv/.base: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -17,15 +17,22 @@ BIN := .venv/bin
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,characterize]'
 	touch $@
 
+.venv/.train: .venv/.base
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[train]'
+	touch $@
+
 demo: .venv/.base  ## sweep the example study, print its Pareto table, write every figure
 	$(BIN)/dse sweep examples/quidam.yaml
 	$(BIN)/dse pareto results/quidam --metric perf_per_area
 	$(BIN)/dse report results/quidam
 
+accuracy-demo: .venv/.train  ## train a network, quantize it for every PE type, compare with the shipped accuracies
+	$(BIN)/python -m characterization.accuracy demo
+
 test: .venv/.dev  ## the default tests: a few minutes on two cores
 	$(BIN)/python -m pytest
 
-test-all: .venv/.characterize  ## the long tests and those that synthesize, too
+test-all: .venv/.characterize .venv/.train  ## the long tests and those that synthesize, too
 	$(BIN)/python -m pytest -m 'slow or characterize'
 
 check: .venv/.dev  ## lint, format and types

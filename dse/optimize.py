@@ -1,8 +1,10 @@
 """`dse optimize`: the Pareto front of a space too large to sweep, searched for within a budget of evaluations.
 
-Every design is evaluated once at most, by the code of the sweep. The answer is the exact non-dominated set of all
-designs evaluated, not what an algorithm has left at its end. A search depends on config, options and seed only: killed,
-it finds its finished rounds on disk and goes on behind them, to the same bytes.
+Candidates are designs, or pairs of a network and a design where networks compete. Each is evaluated once at most, by
+the code of the sweep. Where the compiled search alone can score them it leads the search, round by round, and their
+points are computed at the end, many at a time. The answer is the exact non-dominated set of all points, not what an
+algorithm has left at its end. A search depends on config, options and seed only: killed, it finds its finished parts on
+disk and goes on behind them, to the same bytes.
 """
 
 from __future__ import annotations
@@ -43,7 +45,8 @@ ROW_GROUP = 16_384
 
 @dataclass(frozen=True)
 class OptimizeSummary:
-    """What a finished search left behind: `front` designs with `distinct` values, and why it stopped.
+    """What a finished search left behind: candidates evaluated (`designs`) of all (`space`), `front` of them with
+    `distinct` values, and why it stopped.
 
     `found`: it was there already.
     """
@@ -61,13 +64,15 @@ class OptimizeSummary:
 def optimize(study: Study, out: Path, fresh: bool, progress: Callable[[Progress], None]) -> OptimizeSummary:
     """Search the space of a study for its objectives, as its `optimization` says, into the run directory `out`.
 
-    Raises InputError where it has fewer than two objectives or `out` holds another run, RunError where the extra
-    `optimize` is missing, another process works in `out`, or it cannot be written.
+    Raises InputError where it has fewer than two objectives, networks that do not compare compete, or `out` holds
+    another run; RunError where the extra `optimize` is missing, another process works in `out`, or it cannot be
+    written.
     """
     start = time.monotonic()
     if len(study.objectives) < 2:
         hint = "`dse sweep` and `dse pareto` serve one"
         raise InputError(Problem("objectives", "must be at least two to optimize", list(study.objectives), hint))
+    networks_of(study)
     require_moocore()
     load_algorithm(study.optimization.algorithm)
     study = with_optimization(study)
@@ -90,12 +95,12 @@ def optimize(study: Study, out: Path, fresh: bool, progress: Callable[[Progress]
 
 
 def search(study: Study, evaluator: Evaluator, progress: Callable[[int], None]) -> Trace:
-    """The search of a study's space for its objectives, whatever scores the designs.
+    """The search of a study for its objectives, whatever scores the candidates.
 
     `progress` is told the number of evaluations after each round.
     """
     options, objectives = study.optimization, len(study.objectives)
-    algorithm, lattice = load_algorithm(options.algorithm), Lattice.of(study.space)
+    algorithm, lattice = load_algorithm(options.algorithm), Lattice.of(study.space, networks_of(study))
 
     def start(knows: Knows) -> Search:
         return algorithm.search(lattice, knows, objectives, options.population, options.seed)
@@ -103,62 +108,100 @@ def search(study: Study, evaluator: Evaluator, progress: Callable[[int], None]) 
     return explore(start, objectives, evaluator, Limits(options.evaluations, options.stagnation), progress)
 
 
+def scorer(study: Study) -> Evaluator:
+    """What scores candidates: the compiled search where it can, else their points."""
+    return quick_scores(study) if can_prune(study) else lambda ids: scores_of(study, full_points(study, ids))
+
+
 def _evaluator(study: Study, directory: RunDirectory) -> Evaluator:
-    """Evaluates rounds of designs; a round is kept on disk, and taken from there where it is."""
+    """Scores rounds of candidates. Their scores, or points where these are computed, are kept on disk."""
     numbers = itertools.count()
-    return lambda ids: scores_of(study, _round(study, directory, next(numbers), ids))
+    if not can_prune(study):
+        return lambda ids: scores_of(study, _points(study, directory, next(numbers), ids))
+    score = scorer(study)
+
+    def evaluator(ids: IntArray) -> Scores:
+        def table() -> pa.Table:
+            found = score(ids)
+            return pa.table({"id": ids, VIOLATION: found.violation} | dict(zip(names, found.costs.T, strict=True)))
+
+        names = [f"cost_{number}" for number in range(len(study.objectives))]
+        kept = _part(directory, next(numbers), lambda kept: np.array_equal(kept["id"], ids), table)
+        costs = np.stack([kept[name].to_numpy() for name in names], axis=1)
+        return Scores(costs, kept[VIOLATION].to_numpy())
+
+    return evaluator
 
 
-def _round(study: Study, directory: RunDirectory, number: int, ids: IntArray) -> pa.Table:
-    """The points of a round: those on disk if they are of these designs, else computed and put there."""
+def _points(study: Study, directory: RunDirectory, number: int, ids: IntArray) -> pa.Table:
+    """The points of candidates, from the part of this number or put there."""
+    runs = runs_of(study, ids)
+
+    def of_these(points: pa.Table) -> bool:
+        kept = runs_in(study, points)
+        return np.array_equal(kept.networks, runs.networks) and np.array_equal(kept.designs, runs.designs)
+
+    return _part(directory, number, of_these, lambda: full_points(study, ids))
+
+
+def _part(
+    directory: RunDirectory, number: int, wanted: Callable[[pa.Table], bool], make: Callable[[], pa.Table]
+) -> pa.Table:
+    """The table of a part that is on disk if it is the one wanted, else made and put there."""
     payload = directory.read_part(number)
-    if payload is not None and np.array_equal(np.unique(decode(payload)["design_id"]), ids):
-        return decode(payload)
-    points = computed(study, ids)
-    directory.write_part(number, encode(points))
-    return points
-
-
-def computed(study: Study, ids: IntArray) -> pa.Table:
-    """The points of designs (ids rising), block by block and in it workload by workload."""
-    blocks = study.space.select(ids, BLOCK_DESIGNS)
-    return pa.concat_tables(block_points(study, block) for block in blocks).unify_dictionaries()
+    if payload is not None and wanted(found := decode(payload)):
+        return found
+    table = make()
+    directory.write_part(number, encode(table))
+    return table
 
 
 def _written(study: Study, directory: RunDirectory, trace: Trace) -> dict[str, Any]:
     """Write points, front and convergence; returns what run.json says of them."""
-    feasible = _write_points(directory, len(trace.rounds))
+    trace, points, feasible = _write_points(study, directory, trace)
     provenance = f"dse {dse.__version__} config {study.sha256} run {study.name}"
     write_front(study, trace, directory.path / FRONT, provenance)
     write_convergence(study, trace, directory.path / CONVERGENCE, provenance)
     front = trace.scores.costs[trace.front]
     return {
-        "designs": len(trace.ids), "points": len(trace.ids) * len(study.workloads), "feasible": feasible,
-        "space": study.space.size, "front": len(front), "distinct": len(np.unique(front, axis=0)),
-        "stopped": trace.stopped, "optimize": asdict(study.optimization),
+        "designs": len(trace.ids), "points": points, "feasible": feasible,
+        "space": Lattice.of(study.space, networks_of(study)).size, "front": len(front),
+        "distinct": len(np.unique(front, axis=0)), "stopped": trace.stopped, "optimize": asdict(study.optimization),
     }  # fmt: skip
 
 
-def _write_points(directory: RunDirectory, rounds: int) -> int:
-    """All rounds, in order, as points.parquet; returns the number of feasible points."""
-    schema, feasible, waiting = SCHEMA.with_metadata({"dse": json.dumps(directory.identity, sort_keys=True)}), 0, []
+def _write_points(study: Study, directory: RunDirectory, trace: Trace) -> tuple[Trace, int, int]:
+    """Write all points in order of evaluation; returns the trace with the scores they have, and how many there are and
+    are feasible."""
+    schema = SCHEMA.with_metadata({"dse": json.dumps(directory.identity, sort_keys=True)})
+    scores, points, feasible = Scores(np.empty((0, len(study.objectives))), np.empty(0)), 0, 0
     with written(directory.points) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
-        for number in range(rounds):
-            payload = directory.read_part(number)
-            if payload is None:
-                raise RunError(f"{directory.parts}: a finished part is damaged; run the same command again")
-            waiting.append(decode(payload).replace_schema_metadata(schema.metadata))
-            if number == rounds - 1 or sum(map(len, waiting)) >= ROW_GROUP:
-                table = pa.concat_tables(waiting).unify_dictionaries()
-                writer.write_table(table)
-                feasible += int(pc.sum(table["feasible"]).as_py() or 0)
-                waiting = []
-    return feasible
+        for table in _groups(study, directory, trace):
+            writer.write_table(table.replace_schema_metadata(schema.metadata))
+            scores = scores.plus(scores_of(study, table))
+            points, feasible = points + table.num_rows, feasible + int(pc.sum(table["feasible"]).as_py() or 0)
+    return replace(trace, scores=scores), points, feasible
+
+
+def _groups(study: Study, directory: RunDirectory, trace: Trace) -> Iterator[pa.Table]:
+    """The points of all candidates, some rounds at a time: of parts behind those of the rounds, or of these."""
+    ends = trace.rounds[np.flatnonzero(np.diff(trace.rounds // GROUP, append=-1))]
+    for number, (low, high) in enumerate(pairwise([0, *ends.tolist()])):
+        if can_prune(study):
+            yield _points(study, directory, len(trace.rounds) + number, trace.ids[low:high])
+            continue
+        rounds = np.flatnonzero((trace.rounds > low) & (trace.rounds <= high))
+        starts = np.concatenate([[0], trace.rounds])
+        tables = [_points(study, directory, each, trace.ids[starts[each] : starts[each + 1]]) for each in rounds]
+        yield pa.concat_tables(tables).unify_dictionaries()
 
 
 def _identity(study: Study) -> dict[str, Any]:
     """What makes two runs the same run, to the byte."""
-    return {"version": dse.__version__, "config_sha256": study.sha256, "pe_models": pe_hashes(study.space)}
+    axes = {name: list(values) for name, values in study.architectures.items()}
+    architectures = {"architectures": axes} if axes else {}
+    models = pe_hashes(study.space)
+    return {"version": dse.__version__, "config_sha256": study.sha256, "pe_models": models, **architectures}
 
 
 def _summary(out: Path, meta: Mapping[str, Any], wall_s: float, found: bool) -> OptimizeSummary:

@@ -44,7 +44,7 @@ DATASET = "cifar10"
 HELDOUT_IMAGES = 5000
 """The last so many training images score and never train; the test images play no part."""
 
-SCHEDULE = Phase(epochs=20, learning_rate=0.1, warmup_epochs=1.0)
+SCHEDULE = Phase(epochs=12, learning_rate=0.1, warmup_epochs=1.0)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dse.config.schema import MAX_ALL_POINTS, MAX_WORKLOADS, ConfigModel, TopModel, design_space
+from dse.config.schema import MAX_ALL_POINTS, MAX_WORKLOADS, ArchitecturesModel, ConfigModel, TopModel, design_space
 from dse.config.validation import RULES, spads_without_use, validate
 from dse.config.yaml_source import Source, read_yaml
 from dse.errors import InputError, Problem, did_you_mean
@@ -109,6 +109,7 @@ class Study:
     objectives: tuple[str, ...]
     constraints: tuple[Constraint, ...]
     evidence: tuple[str, ...]
+    architectures: dict[str, tuple[int, ...]]  # axes of the family whose members are the last workloads, last fastest
     mapping_objective: str
     technology: Technology
     resolved: dict[str, Any]
@@ -280,11 +281,18 @@ def _study(config: ConfigModel, workloads: Mapping[str, Workload]) -> Study:
         objectives=tuple(config.objectives),
         constraints=tuple(Constraint(name, bounds.min, bounds.max) for name, bounds in config.constraints.items()),
         evidence=tuple(config.accuracy.evidence),
+        architectures=_architecture_axes(config.architectures),
         mapping_objective=config.mapping.objective,
         technology=technology,
         resolved=resolved,
         sha256=_sha256(resolved),
     )
+
+
+def _architecture_axes(given: ArchitecturesModel | None) -> dict[str, tuple[int, ...]]:
+    if given is None:
+        return {}
+    return {name: tuple(given.axes.get(name, usual)) for name, usual in FAMILIES[given.family].axes.items()}
 
 
 def _keep(given: str | TopModel, points: int) -> Keep:

@@ -19,12 +19,15 @@ from numpy.typing import NDArray
 
 import dse
 from dse.errors import InputError, Problem, RunError
+from dse.metrics import of_networks
+from workloads.layer import Accuracy
 
 IntArray = NDArray[np.int64]
 
 RESULTS = Path("results")
 META = "run.json"
 POINTS = "points.parquet"
+UNNAMED = "unnamed data set"
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,22 @@ class Run:
             return None
         objectives = tuple(self.config["objectives"])
         return objectives if keep == "front" else objectives[:1]
+
+    @property
+    def competes(self) -> bool:
+        """Whether the networks of a data set compete: accuracy is an objective (`Study.contests`)."""
+        return of_networks(self.config.get("objectives", ()))
+
+    @property
+    def accuracies(self) -> dict[str, dict[str, Accuracy]]:
+        """Network -> PE type -> accuracy, as the config found them; a network without any is not there."""
+        known: Mapping[str, Sequence[Mapping[str, Any]]] = self.config.get("workload_accuracies", {})
+        return {network: {each["pe_type"]: Accuracy(**each) for each in own} for network, own in known.items() if own}
+
+    def dataset(self, network: str) -> str:
+        """The data set that the accuracies of a network are of."""
+        known = self.config.get("workload_accuracies", {}).get(network)
+        return known and known[0]["dataset"] or UNNAMED
 
     @property
     def clock_settings(self) -> tuple[Any, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from dse.errors import RunError
-from dse.metrics import METRICS
+from dse.metrics import METRICS, of_networks
 from dse.pareto import non_dominated
 from dse.report.run import Run
 from pe_library.model import list_pe_types, load_pe_type
@@ -26,14 +26,15 @@ MAX = "max"  # the clock setting of designs that run at their own maximum
 ANY = "any"  # stands for all clock settings where the fronts over them are all that a run keeps
 KEYS = ("workload", "clock_setting", "pe_type")  # what a best design is the best of
 LABELS = (*KEYS, "dataflow")
+NETWORK = "network"  # the workload itself, also where "workload" stands for the data set whose networks compete
 
 
 @dataclass(frozen=True)
 class Points:
     """Rows that are feasible and within the constraints of the run.
 
-    `row` is the index of each in points.parquet; `codes` gives, per key of `LABELS`, the index of its value in `names`;
-    `values` one column per metric, by metric name.
+    `row` is the index of each in points.parquet; `codes` gives, per key of `LABELS` and `NETWORK`, the index of its
+    value in `names`; `values` one column per metric, by metric name.
     """
 
     row: IntArray
@@ -41,8 +42,18 @@ class Points:
     names: Mapping[str, tuple[str, ...]]
     values: Mapping[str, FloatArray]
 
+    @property
+    def compete(self) -> bool:
+        """Whether "workload" stands for the data set whose networks compete."""
+        return self.names["workload"] != self.names[NETWORK]
+
+    def apart(self) -> Points:
+        """The same points, each network on its own."""
+        codes = {**self.codes, "workload": self.codes[NETWORK]}
+        return replace(self, codes=codes, names={**self.names, "workload": self.names[NETWORK]})
+
     def label(self, key: str, position: int) -> str:
-        """The value of a key of `LABELS` at a position."""
+        """The value of a key of `LABELS`, or of `NETWORK`, at a position."""
         return self.names[key][int(self.codes[key][position])]
 
     def groups(self, *keys: str) -> Iterator[tuple[tuple[str, ...], IntArray]]:
@@ -72,7 +83,11 @@ class Points:
 
 
 def load_points(run: Run, metrics: Sequence[str]) -> Points:
-    """Read the given metrics of all usable rows. Raises RunError when no row is usable."""
+    """Read the given metrics of all usable rows. Raises RunError when no row is usable.
+
+    Where an accuracy is among the metrics, or the run was kept for one, the networks of a data set compete: "workload"
+    is then the data set, and rows without that accuracy are left out.
+    """
     constraints: Mapping[str, Any] = run.config.get("constraints") or {}
     needed = tuple(dict.fromkeys((*metrics, *constraints)))
     table = run.table([*LABELS, "feasible", *(METRICS[name].column for name in needed)])
@@ -81,11 +96,18 @@ def load_points(run: Run, metrics: Sequence[str]) -> Points:
     usable = feasible & _within(constraints, values)
     if not usable.any():
         raise RunError(_why_none(run, feasible, constraints))
+    for name in metrics:
+        usable = usable & ~np.isnan(values[name])
+    if not usable.any():
+        raise RunError(f"no accuracy of the usable points of run `{run.name}` is known; see `accuracy` in docs/config.md")
     codes, names = {}, {}
     for key in LABELS:
         codes[key], names[key] = _encode(table[key], _order(run, key))
     if run.kept is not None and len(run.clock_settings) > 1:
         codes["clock_setting"], names["clock_setting"] = np.zeros(len(usable), np.int64), (ANY,)
+    codes[NETWORK], names[NETWORK] = codes["workload"], names["workload"]
+    if of_networks((*metrics, *(run.kept or ()))):
+        codes["workload"], names["workload"] = _by_dataset(run, codes[NETWORK], names[NETWORK])
     keep = np.flatnonzero(usable)
     return Points(
         keep,
@@ -135,6 +157,13 @@ def _why_none(run: Run, feasible: BoolArray, constraints: Mapping[str, Any]) -> 
     top = sorted(reasons, key=lambda item: -item["counts"])[:3]
     shown = "; ".join(f"{item['values']} ({item['counts']:,})" for item in top)
     return f"run `{run.name}` has no feasible point; most frequent reasons: {shown or 'the run has no points'}"
+
+
+def _by_dataset(run: Run, codes: IntArray, networks: Sequence[str]) -> tuple[IntArray, tuple[str, ...]]:
+    """Codes of networks as codes of their data sets, and the names of these."""
+    datasets = [run.dataset(network) for network in networks]
+    names = tuple(dict.fromkeys(datasets))
+    return np.array([names.index(dataset) for dataset in datasets], np.int64)[codes], names
 
 
 def _floats(column: pa.ChunkedArray) -> FloatArray:

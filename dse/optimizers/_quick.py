@@ -1,0 +1,106 @@
+"""Scores of candidates from the compiled search alone: no points are made, which takes the longest in small populations.
+
+Cycles and energy of a layer are found once for all runs of a round that share it and the design. Sums are in another
+order than in `dse.evaluate`, so the scores lead the search; what is written is evaluated in full.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from dse.config import Study
+from dse.evaluate import reduction_fits
+from dse.mapping.bench import Bench
+from dse.mapping.compiled.arrays import CellArrays
+from dse.mapping.compiled.nest import KEPT
+from dse.mapping.compiled.program import Arrays, Program, in_parts
+from dse.metrics import METRICS, Totals
+from dse.optimizers._candidates import Runs, runs_of
+from dse.optimizers._exploration import Evaluator, FloatArray, Scores
+from dse.optimizers._lattice import IntArray
+from dse.optimizers._scores import scores
+from dse.space import Grid
+from workloads.layer import Workload
+from workloads.shared import LayerCount, shared_layers
+
+
+def quick_scores(study: Study) -> Evaluator:
+    """What scores candidates of a study that `can_prune`."""
+    layers = shared_layers(study.workloads)
+    counts = np.zeros((len(study.workloads), len(layers)), np.int64)
+    for index, each in enumerate(layers):
+        for workload, count in each.counts:
+            counts[workload, index] = count
+    grids = [_QuickGrid(study, grid, layers, counts) for grid in study.space.grids]
+
+    def evaluator(ids: IntArray) -> Scores:
+        runs = runs_of(study, ids)
+        values = {name: np.empty(len(runs.designs)) for name in study.metrics}
+        feasible = np.empty(len(runs.designs), bool)
+        for each in grids:
+            own = np.flatnonzero((runs.designs >= each.grid.start) & (runs.designs < each.grid.start + each.grid.size))
+            if len(own):
+                totals = each.totals(Runs(runs.networks[own], runs.designs[own]))
+                feasible[own] = np.isfinite(totals.total_cycles)
+                for name, column in values.items():
+                    column[own] = METRICS[name].compute(totals)
+        return scores(study, values, feasible)
+
+    return evaluator
+
+
+@dataclass
+class _QuickGrid:
+    """Runs on designs of one grid; remembers choices that were good, which only makes it faster."""
+
+    study: Study
+    grid: Grid
+    layers: Sequence[LayerCount]
+    counts: IntArray  # (networks, layers): how often a network has a layer
+    programs: dict[int, Program] = field(default_factory=dict)
+    pools: dict[int, FloatArray] = field(default_factory=dict)
+
+    def totals(self, runs: Runs) -> Totals:
+        """What each run costs; cycles are infinite where it is impossible."""
+        designs, place = np.unique(runs.designs, return_inverse=True)
+        bench = Bench.of(self.grid.decode(designs), self.study.technology)
+        arrays, hardware = CellArrays.of(bench), bench.costs
+        cycles, energy_pj = np.zeros(len(place)), np.zeros(len(place))
+        for index in np.flatnonzero(self.counts[runs.networks].any(axis=0)):
+            count = self.counts[runs.networks, index]
+            own = np.flatnonzero(count)
+            some, back = np.unique(place[own], return_inverse=True)
+            kept = self._kept(int(index), arrays, some)
+            cycles[own] += count[own] * kept[back, 0]
+            energy_pj[own] += count[own] * kept[back, 1]
+        cycles = np.where(np.broadcast_to(hardware.reason, designs.shape)[place] != 0, np.inf, cycles)
+        columns = bench.designs.batch, hardware.pes, hardware.clock_mhz, sum(hardware.area_mm2.values())
+        batch, pes, clock_mhz, area_mm2 = (np.broadcast_to(each, designs.shape)[place] for each in columns)
+        of_network = [_constants(workload, self.grid.pe_type) for workload in self.study.workloads]
+        macs, *accuracy = np.asarray(of_network)[runs.networks].T
+        totals = Totals.without_parts(macs * batch, pes, batch, clock_mhz, cycles, area_mm2, energy_pj)
+        return totals.with_accuracy(*accuracy)
+
+    def _kept(self, index: int, arrays: CellArrays, places: IntArray) -> FloatArray:
+        """Cycles and energy of one layer on some of the designs, (designs, 2); infinite where it does not fit."""
+        layer = self.layers[index].layer
+        if not reduction_fits(self.grid.pe_type, layer):
+            return np.full((len(places), len(KEPT)), np.inf)
+        if index not in self.programs:
+            largest = Bench.of(self.grid.largest(), self.study.technology)
+            self.programs[index] = Program.of(largest, layer, self.study.mapping_objective, value_only=False)
+        program = self.programs[index]
+        some: Arrays = {name: array[places] for name, array in arrays.all(program.form, layer).items()}
+        found = []
+        for written in in_parts(program, some, self.pools.get(index)):
+            found.append(written["kept"][:, :, 0, 0])
+            self.pools[index] = written["pool"]
+        return np.concatenate(found)
+
+
+def _constants(workload: Workload, pe_type: str) -> tuple[float, float, float]:
+    """MACs, accuracy, and its drop below FP32."""
+    return (workload.macs, *workload.accuracy_and_drop(pe_type))

@@ -1,0 +1,136 @@
+"""Accuracy as a metric of studies: which networks compete, what a run holds, fronts over networks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import yaml
+
+from dse.block_points import block_points
+from dse.config import Study, load_study
+from dse.errors import InputError
+from dse.kept import Kept, Tally
+from dse.pruned.search import can_prune, grid_points, mapped_points
+from workloads.architectures import FAMILIES
+
+HEADER = "network,pe_type,accuracy_percent,evidence,source,dataset"
+FAMILY = FAMILIES["resnet-cifar10"]
+AXES = {"width1": [8, 16], "width2": [16], "width3": [32, 64], "depth2": [1], "depth3": [1]}  # 8 networks
+SPACE = {
+    "pe_type": ["int8", "lightpe1"], "rows": [8, 12, 16], "cols": [8, 14], "glb_kib": [64, 108], "dram_gb_s": [1, 4],
+    "clock_mhz": ["max", 100],
+}  # fmt: skip
+
+
+def study_of(folder: Path, rows: list[str], **changes: Any) -> Study:
+    content = {
+        "schema": 1, "name": "joint", "architectures": {"family": "resnet-cifar10", "axes": AXES}, "space": SPACE,
+        "accuracy": {"tables": ["mine.csv"]}, "objectives": ["accuracy", "perf_per_area", "energy"], "keep": "front",
+        **changes,
+    }  # fmt: skip
+    (folder / "mine.csv").write_text("\n".join([HEADER, *rows]) + "\n")
+    (folder / "study.yaml").write_text(yaml.safe_dump(content))
+    return load_study(folder / "study.yaml")
+
+
+def rows_of(seed: int = 0, missing: int = 0) -> list[str]:
+    """Accuracies of the family that rise with its MACs, but for noise; made up, as `source` says."""
+    rng, members = np.random.default_rng(seed), FAMILY.members(AXES)
+    return [
+        f"{each.name},{pe_type},{60 + each.macs / 1e6 + rng.normal():.2f},measured,made up for a test,images"
+        for each in members[missing:]
+        for pe_type in SPACE["pe_type"]
+    ]
+
+
+def evaluated(study: Study, number: int) -> pa.Table:
+    kept, grid = Kept(study), study.space.grids[number]
+    for block in grid.blocks(500):
+        kept = kept.plus(block_points(study, block), Tally())
+    return kept.table()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"objectives": ["accuracy", "energy"]},
+        {"objectives": ["perf_per_area", "accuracy", "latency", "area"]},
+        {"constraints": {"accuracy": {"min": 66}}},
+        {"objectives": ["energy", "perf_per_area"], "constraints": {"accuracy": {"min": 64}}},
+    ],
+)
+def test_the_front_over_networks_and_accelerators_is_that_of_evaluating_every_pair(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    study = study_of(tmp_path, rows_of(), **changes)
+    assert can_prune(study)
+    for number, grid in enumerate(study.space.grids):
+        expected = evaluated(study, number)
+        assert expected.num_rows
+        assert grid_points(study, grid, None).equals(expected)
+        assert mapped_points(study, grid, grid.blocks(100))[0].equals(expected)
+
+
+def test_networks_of_one_data_set_compete_where_accuracy_is_an_objective(tmp_path: Path) -> None:
+    rows = [*rows_of(), "vgg16,int8,70,measured,made up,others", "vgg16,lightpe1,70,measured,made up,others"]
+    study = study_of(tmp_path, rows, workloads=["vgg16"])
+    assert study.contests == ((0,), tuple(range(1, 9)))
+    alone = study_of(tmp_path, rows, workloads=["vgg16"], objectives=["perf_per_area", "energy"])
+    assert alone.contests == tuple((number,) for number in range(9))
+
+
+def test_points_carry_accuracy_and_evidence_and_null_where_it_is_not_known(tmp_path: Path) -> None:
+    study = study_of(tmp_path, rows_of(missing=1), accuracy={}, objectives=["energy"])
+    assert all(workload.accuracy("int8") is None for workload in study.workloads)
+    (tmp_path / "mine.csv").write_text("\n".join([HEADER, *rows_of(missing=1)]))
+    study = study_of(tmp_path, rows_of(missing=1), objectives=["energy"])
+    table = block_points(study, next(study.space.blocks(4)))
+    known = np.repeat([False] + [True] * 7, 4)
+    assert (table["accuracy_percent"].is_valid().to_numpy() == known).all()
+    assert (table["accuracy_evidence"].is_valid().to_numpy() == known).all()
+    assert set(table["accuracy_evidence"].to_pylist()) == {None, "measured"}
+
+
+def test_a_network_of_unknown_accuracy_is_on_no_front_with_accuracy(tmp_path: Path) -> None:
+    rows = [row for row in rows_of() if "w8-16-32-d2" not in row]
+    shared = {"objectives": ["accuracy", "energy"]}
+    study = study_of(tmp_path, rows, **shared, accuracy={"tables": ["mine.csv"]})
+    for number, grid in enumerate(study.space.grids):
+        expected = evaluated(study, number)
+        assert not any("w8-16-32-d2" in name for name in expected["workload"].to_pylist())
+        assert grid_points(study, grid, None).equals(expected)
+
+
+@pytest.mark.parametrize(
+    ("rows", "changes", "message"),
+    [
+        ([], {"accuracy": {}}, "accuracy: no accuracy is known of any network of this study"),
+        (rows_of()[1:], {}, "no accuracy of resnet-cifar10-w8-16-32-d1-1-1 on int8"),
+        (rows_of(), {"accuracy": {"tables": ["none.csv"]}}, "accuracy.tables[0]: "),
+        (["resnet50,int8,70,measured,x,y"], {}, "unknown network, got 'resnet50'"),
+        (rows_of(), {"architectures": {"family": "resnet"}}, "unknown family, got 'resnet'"),
+        (rows_of(), {"architectures": {"family": "resnet-cifar10", "axes": {"width": [8]}}}, "unknown axis"),
+        (rows_of(), {"architectures": {"family": "resnet-cifar10", "axes": {"width1": []}}}, "must not be empty"),
+        (rows_of(), {"architectures": {"family": "resnet-cifar10", "axes": {"width1": [0]}}}, "must be at least 1"),
+        (rows_of(), {"architectures": {"family": "resnet-cifar10", "axes": {"width1": [8, 8]}}}, "must differ"),
+        (rows_of(), {"accuracy": {"evidence": ["guessed"]}}, "unknown level of evidence"),
+    ],
+)
+def test_faults_are_named(tmp_path: Path, rows: list[str], changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=r".") as caught:
+        study_of(tmp_path, rows, **changes)
+    assert len(caught.value.problems) == 1
+    assert message in str(caught.value.problems[0])
+
+
+def test_members_of_a_family_are_named_by_their_axes_and_all_differ() -> None:
+    members = FAMILY.members({})
+    assert len(members) == len({each.name for each in members}) == 216
+    wide = FAMILY.members({"width1": [99]})
+    assert len(wide) == 72
+    assert all("w99-" in each.name for each in wide)

@@ -1,0 +1,119 @@
+"""Accuracy tables: what counts, what it is worth, and one clear message per fault of a user's table."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dse.errors import InputError
+from workloads.accuracies import LEVELS, Run, accuracies, read_runs, shipped_runs, with_accuracies
+from workloads.loader import load_workload
+
+HEADER = "network,pe_type,accuracy_percent,evidence,source"
+NETWORKS, PE_TYPES = ("vgg16", "resnet50"), ("fp32", "int8")
+percents = st.floats(0, 100, allow_nan=False)
+
+
+def run(pe_type: str, percent: float, seed: int = 0, evidence: str = "measured", error: float | None = 0.4) -> Run:
+    return Run("vgg16", pe_type, "imagenet", percent, error, evidence, "a test", seed)
+
+
+@given(st.lists(percents, min_size=1, max_size=5), st.lists(percents, min_size=1, max_size=5))
+def test_a_value_is_the_mean_of_its_seeds_and_a_drop_that_of_the_seeds_both_have(
+    own: list[float], reference: list[float]
+) -> None:
+    runs = [run("int8", value, seed) for seed, value in enumerate(own)]
+    runs += [run("fp32", value, seed) for seed, value in enumerate(reference)]
+    found = accuracies(runs)["vgg16"]
+    paired = [ours - theirs for ours, theirs in zip(reference, own, strict=False)]
+    assert found["int8"].percent == pytest.approx(statistics.fmean(own))
+    assert found["int8"].drop_percent == pytest.approx(statistics.fmean(paired))
+    assert found["fp32"].drop_percent == 0
+    assert found["int8"].runs == len(own)
+    assert (found["int8"].drop_error_percent is None) == (len(paired) < 2)
+    assert found["int8"].error_percent is not None
+    assert found["int8"].error_percent >= 0.4
+
+
+def test_the_most_trusted_level_that_counts_gives_the_value() -> None:
+    runs = [run("int8", 70 + place, evidence=level) for place, level in enumerate(reversed(LEVELS))]
+    for allowed in (LEVELS, LEVELS[1:], LEVELS[2:]):
+        value = accuracies(runs, allowed)["vgg16"]["int8"]
+        assert value.evidence == allowed[0]
+    assert accuracies(runs, ()) == {}
+
+
+def test_no_value_comes_from_other_evidence_than_its_reference() -> None:
+    runs = [run("int8", 70.0, evidence="published"), run("fp32", 80.0, evidence="ranked")]
+    assert accuracies(runs)["vgg16"]["int8"].drop_percent is None
+
+
+def test_what_no_table_has_is_missing() -> None:
+    (workload,) = with_accuracies([load_workload("vgg16")], [run("int8", 70.0, error=None)], LEVELS)
+    known = workload.accuracy("int8")
+    assert known is not None
+    assert known.error_percent is None
+    assert workload.accuracy("fp32") is None
+    assert all(math.isnan(value) for value in workload.accuracy_and_drop("fp32"))
+
+
+def test_shipped_values_are_percentages_of_known_evidence_with_a_source() -> None:
+    for each in shipped_runs():
+        assert 0 <= each.percent <= 100, each
+        assert each.evidence in LEVELS, each
+        assert each.source, each
+        assert each.dataset, each
+
+
+NOT_PERCENT = ":2 column accuracy_percent: must be a percentage from 0 to 100, got"
+FAULTS = {
+    "percent above 100": ("vgg16,int8,150,measured,x", f"{NOT_PERCENT} '150'"),
+    "percent no number": ("vgg16,int8,nan,measured,x", f"{NOT_PERCENT} 'nan'"),
+    "PE type missing": ("vgg16,,90,measured,x", ":2 column pe_type: must not be empty"),
+    "PE type unknown": ("vgg16,int9,90,measured,x",
+        ":2 column pe_type: unknown PE type, got 'int9' (did you mean `int8`?)"),
+    "network of another study": ("vgg19,int8,90,measured,x",
+        ":2 column network: unknown network, got 'vgg19' (did you mean `vgg16`?)"),
+    "evidence unknown": ("vgg16,int8,90,guessed,x",
+        ":2 column evidence: unknown level of evidence, got 'guessed' (known: measured, published, ranked)"),
+    "source missing": ("vgg16,int8,90,measured,", ":2 column source: must not be empty"),
+    "row twice": ("vgg16,int8,90,measured,x\nvgg16,int8,91,measured,y", ":3: repeats line 2, got 'vgg16, int8'"),
+    "row short": ("vgg16,int8", ":2: must have 5 values, has 2"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_of_a_table_has_one_clear_message(tmp_path: Path, fault: str) -> None:
+    rows, message = FAULTS[fault]
+    (tmp_path / "mine.csv").write_text(f"{HEADER}\n{rows}\n")
+    with pytest.raises(InputError) as caught:
+        read_runs(tmp_path / "mine.csv", NETWORKS, PE_TYPES, "mine.csv")
+    assert [str(problem) for problem in caught.value.problems] == [f"mine.csv{message}"]
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("network,pe_type,evidence,source", "mine.csv:1: column `accuracy_percent` is missing"),
+        (f"{HEADER},acuracy", "mine.csv:1: unknown column, got 'acuracy' (did you mean `accuracy_percent`?)"),
+        (f"{HEADER},source", "mine.csv:1: column is there twice, got 'source'"),
+    ],
+)
+def test_each_fault_of_the_header_has_one_clear_message(tmp_path: Path, header: str, message: str) -> None:
+    (tmp_path / "mine.csv").write_text(f"{header}\nx\n")
+    with pytest.raises(InputError) as caught:
+        read_runs(tmp_path / "mine.csv", NETWORKS, PE_TYPES, "mine.csv")
+    assert [str(problem) for problem in caught.value.problems] == [message]
+
+
+def test_all_faults_come_at_once_and_a_flood_is_cut_short(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text(f"{HEADER}\n" + "vgg16,int8,150,measured,\n" * 40)
+    with pytest.raises(InputError) as caught:
+        read_runs(tmp_path / "mine.csv", NETWORKS, PE_TYPES)
+    assert len(caught.value.problems) == 21
+    assert str(caught.value.problems[-1]).endswith("and 60 more problems")
