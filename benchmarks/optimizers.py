@@ -5,7 +5,8 @@ python -m benchmarks.optimizers CONFIG EXACT [--objectives latency,energy ...] [
 EXACT is the run directory of a sweep of the whole space of CONFIG: designs are then looked up, not evaluated, and a
 search takes seconds. Or it is a Parquet file with the columns of the objectives and a row per point of the exact front:
 then designs are evaluated. A front of some objectives contains, in values, that of every choice among them, so one file
-serves them all. The front must be of usable designs and, with several workloads, of geometric means.
+serves them all. The front must be of usable designs and, with several workloads that do not compete, of geometric
+means.
 """
 
 from __future__ import annotations
@@ -17,20 +18,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dse.config import Study, load_study
-from dse.metrics import METRICS
-from dse.optimize import computed, search
+from dse.metrics import METRICS, of_networks
+from dse.optimize import scorer, search
 from dse.optimizers import list_algorithms
+from dse.optimizers._candidates import runs_in
 from dse.optimizers._exploration import Evaluator, FloatArray, Scores, non_dominated_rows
 from dse.optimizers._hypervolume import Scale, hypervolume
-from dse.optimizers._scores import INFEASIBLE, costs_of, scores_of
-from dse.pruned.quick import QuickCosts
-from dse.pruned.search import can_prune
+from dse.optimizers._scores import costs_of, scores_of
 from dse.report.tables import Table, to_markdown
-from dse.space import IntArray
 
 OBJECTIVES = ("latency,energy", "latency,energy,area", "latency,energy,area,power")
 
@@ -95,34 +93,18 @@ def _exact(study: Study, path: Path) -> tuple[FloatArray, Evaluator]:
     table = pq.read_table(path, columns=[METRICS[name].column for name in study.objectives])
     front = costs_of(study.objectives, np.stack([column.to_numpy() for column in table.columns], axis=1))
     kept = non_dominated_rows(Scores(front, np.zeros(len(front))))
-    evaluator = _quick(study) if can_prune(study) and not study.constraints and len(study.workloads) == 1 else None
-    return np.unique(front[kept], axis=0), evaluator or (lambda ids: scores_of(study, computed(study, ids)))
-
-
-def _quick(study: Study) -> Evaluator:
-    """Scores from the compiled search alone: no points are made, which takes the longest in small populations."""
-    grids = [(grid, QuickCosts.of(study, grid)) for grid in study.space.grids]
-
-    def scores(ids: IntArray) -> Scores:
-        parts = []
-        for grid, quick in grids:
-            own = ids[(ids >= grid.start) & (ids < grid.start + grid.size)]
-            parts.append(quick.costs(grid.decode(own))[0].values if len(own) else np.empty((0, len(study.objectives))))
-        costs = np.concatenate(parts)
-        fits = np.asarray(np.isfinite(costs).all(axis=1))
-        return Scores(np.where(fits[:, None], costs, 0.0), np.where(fits, 0.0, INFEASIBLE))
-
-    return scores
+    return np.unique(front[kept], axis=0), scorer(study)
 
 
 def _looked_up(study: Study, points: Path) -> Scores:
-    """Scores of every design of the space, by design id."""
-    metrics = dict.fromkeys([*study.objectives, *(limit.metric for limit in study.constraints)])
-    columns = ["design_id", "workload", "feasible", *(METRICS[name].column for name in metrics)]
+    """Scores of every candidate, by its id."""
+    columns = ["design_id", "workload", "feasible", *(METRICS[name].column for name in study.metrics)]
     table = pq.read_table(points, columns=columns)
     if table.num_rows != study.space.size * len(study.workloads):
         sys.exit(f"{points} has not every design of the space")
-    return scores_of(study, table.take(pc.sort_indices(table, [("design_id", "ascending")])))
+    runs = runs_in(study, table)
+    keys = (runs.designs, runs.networks) if of_networks(study.objectives) else (runs.networks, runs.designs)
+    return scores_of(study, table.take(np.lexsort(keys)))
 
 
 if __name__ == "__main__":

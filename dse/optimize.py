@@ -12,9 +12,10 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,23 +25,27 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 import dse
-from dse.block_points import block_points
 from dse.config import Study, with_optimization
-from dse.errors import InputError, Problem, RunError
+from dse.errors import InputError, Problem
 from dse.optimizers import load_algorithm
-from dse.optimizers._exploration import Evaluator, Limits, Search, Trace, explore
+from dse.optimizers._candidates import networks_of, runs_in, runs_of
+from dse.optimizers._exploration import Evaluator, Limits, Scores, Search, Trace, explore
+from dse.optimizers._full import full_points
 from dse.optimizers._hypervolume import require_moocore
 from dse.optimizers._lattice import IntArray, Knows, Lattice
+from dse.optimizers._quick import quick_scores
 from dse.optimizers._scores import scores_of
 from dse.payload import decode, encode
 from dse.points import SCHEMA
 from dse.provenance import pe_hashes
+from dse.pruned.search import can_prune
 from dse.report.convergence import write_convergence, write_front
 from dse.run_directory import RunDirectory, written
-from dse.sweep import BLOCK_DESIGNS, Progress
+from dse.sweep import Progress
 
 FRONT, CONVERGENCE = "front.csv", "convergence"
-ROW_GROUP = 16_384
+VIOLATION = "violation"
+GROUP_ROWS = 16_384  # of points that are computed and written together, about
 
 
 @dataclass(frozen=True)
@@ -120,12 +125,13 @@ def _evaluator(study: Study, directory: RunDirectory) -> Evaluator:
         return lambda ids: scores_of(study, _points(study, directory, next(numbers), ids))
     score = scorer(study)
 
+    names = [f"cost_{number}" for number in range(len(study.objectives))]
+
     def evaluator(ids: IntArray) -> Scores:
         def table() -> pa.Table:
             found = score(ids)
             return pa.table({"id": ids, VIOLATION: found.violation} | dict(zip(names, found.costs.T, strict=True)))
 
-        names = [f"cost_{number}" for number in range(len(study.objectives))]
         kept = _part(directory, next(numbers), lambda kept: np.array_equal(kept["id"], ids), table)
         costs = np.stack([kept[name].to_numpy() for name in names], axis=1)
         return Scores(costs, kept[VIOLATION].to_numpy())
@@ -185,12 +191,13 @@ def _write_points(study: Study, directory: RunDirectory, trace: Trace) -> tuple[
 
 def _groups(study: Study, directory: RunDirectory, trace: Trace) -> Iterator[pa.Table]:
     """The points of all candidates, some rounds at a time: of parts behind those of the rounds, or of these."""
-    ends = trace.rounds[np.flatnonzero(np.diff(trace.rounds // GROUP, append=-1))]
+    group = max(1, GROUP_ROWS // len(runs_of(study, trace.ids[:1]).designs))
+    ends = trace.rounds[np.flatnonzero(np.diff(trace.rounds // group, append=-1))]
     for number, (low, high) in enumerate(pairwise([0, *ends.tolist()])):
         if can_prune(study):
             yield _points(study, directory, len(trace.rounds) + number, trace.ids[low:high])
             continue
-        rounds = np.flatnonzero((trace.rounds > low) & (trace.rounds <= high))
+        rounds = np.flatnonzero((trace.rounds > low) & (trace.rounds <= high)).tolist()
         starts = np.concatenate([[0], trace.rounds])
         tables = [_points(study, directory, each, trace.ids[starts[each] : starts[each + 1]]) for each in rounds]
         yield pa.concat_tables(tables).unify_dictionaries()
@@ -199,9 +206,10 @@ def _groups(study: Study, directory: RunDirectory, trace: Trace) -> Iterator[pa.
 def _identity(study: Study) -> dict[str, Any]:
     """What makes two runs the same run, to the byte."""
     axes = {name: list(values) for name, values in study.architectures.items()}
-    architectures = {"architectures": axes} if axes else {}
-    models = pe_hashes(study.space)
-    return {"version": dse.__version__, "config_sha256": study.sha256, "pe_models": models, **architectures}
+    return {
+        "version": dse.__version__, "config_sha256": study.sha256, "pe_models": pe_hashes(study.space),
+        "architectures": axes,
+    }  # fmt: skip
 
 
 def _summary(out: Path, meta: Mapping[str, Any], wall_s: float, found: bool) -> OptimizeSummary:

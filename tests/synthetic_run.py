@@ -9,6 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dse.metrics import METRICS
+from dse.pareto import non_dominated
 from dse.points import SCHEMA
 from dse.space import SPAD_AXES
 
@@ -25,6 +27,60 @@ SPACE = {
     "glb_bytes_per_cycle": [8], "dram_gb_s": [1.0, 4.0, 16.0], "clock_mhz": ["max", 200.0], "batch": [1],
 }  # fmt: skip
 MIXED = {**SPACE, "dataflow": ["weight_stationary", "row_stationary"]}
+
+
+# Percent by network and PE type, invented: of two data sets, one network without, one type of another without.
+DROPS = {"fp32": 0.0, "int16": 0.02, "int8": 0.1, "w4a8": 0.9, "lightpe1": 1.0, "lightpe2": 0.15}
+RATED = {
+    "resnet20-cifar10": {name: 91.6 - drop for name, drop in DROPS.items()},
+    "vgg16": {name: 93.9 - 0.8 * drop for name, drop in DROPS.items() if name != "int8"},
+}
+
+
+def accuracy(pe_type, percent, **others):
+    """An accuracy as in run.json."""
+    known = {"pe_type": pe_type, "dataset": "cifar10", "percent": percent, "error_percent": 0.3,
+             "evidence": "measured", "source": "invented", "runs": 1, "drop_percent": None,
+             "drop_error_percent": None}  # fmt: skip
+    return {**known, **others}
+
+
+def rated(**others):
+    """The accuracies of RATED, the same things besides."""
+    return {
+        network: [accuracy(name, value, drop_percent=own["fp32"] - value, **others) for name, value in own.items()]
+        for network, own in RATED.items()
+    }
+
+
+def write_rated_run(path, known, objectives=("perf_per_area", "energy"), keep="all", workloads=tuple(GMACS), **others):
+    """A run whose networks have these accuracies; `keep` front: of the networks of a data set together."""
+    path = write_run(path, workloads=workloads, **others)
+    rows, meta = pq.read_table(path / "points.parquet").to_pylist(), json.loads((path / "run.json").read_text())
+    by_pair = {(network, each["pe_type"]): each for network, own in known.items() for each in own}
+    for row in rows:
+        each = by_pair.get((row["workload"], row["pe_type"]))
+        if each and row["feasible"]:
+            row |= {"accuracy_percent": each["percent"], "accuracy_drop_percent": each["drop_percent"],
+                    "accuracy_error_percent": each["error_percent"], "accuracy_evidence": each["evidence"]}  # fmt: skip
+    if keep == "front":
+        rows = front_of(rows, objectives)
+    config = {**meta["config"], "workload_accuracies": known, "objectives": list(objectives)}
+    write_points(path, rows, config)
+    meta = json.loads((path / "run.json").read_text())
+    (path / "run.json").write_text(json.dumps({**meta, "keep": keep}))
+    return path
+
+
+def front_of(rows, objectives):
+    """The rows with all objectives that no other one of the same PE type dominates."""
+    columns, maximize = zip(*((METRICS[name].column, METRICS[name].maximize) for name in objectives), strict=True)
+    kept = []
+    for pe_type in TYPES:
+        own = [row for row in rows if row["pe_type"] == pe_type and None not in (row[column] for column in columns)]
+        flags = non_dominated([[row[column] for column in columns] for row in own], maximize)
+        kept += [row for row, flag in zip(own, flags, strict=True) if flag]
+    return kept
 
 
 def write_run(path, pe_types=TYPES, workloads=tuple(GMACS), space=SPACE, feasible=True, constraints=None):

@@ -15,7 +15,7 @@ from dse.config import Study, load_study
 from dse.errors import InputError
 from dse.kept import Kept, Tally
 from dse.pruned.search import can_prune, grid_points, mapped_points
-from workloads.architectures import FAMILIES
+from workloads.families import FAMILIES
 
 HEADER = "network,pe_type,accuracy_percent,evidence,source,dataset"
 FAMILY = FAMILIES["resnet-cifar10"]

@@ -18,10 +18,10 @@ import pytest
 from click.testing import CliRunner
 
 from cli import cli
-from dse import optimize as optimize_module
 from dse.config import Study, load_study
 from dse.errors import InputError
 from dse.optimize import optimize
+from dse.optimizers import _full as full_module
 from dse.optimizers import list_algorithms
 from dse.pareto import non_dominated
 from dse.points import SCHEMA
@@ -129,9 +129,9 @@ def test_a_killed_search_goes_on_where_it_stopped_to_the_same_bytes(
     assert not (tmp_path / "broken" / "run.json").exists()
 
     evaluated: list[int] = []
-    real = optimize_module.block_points
+    real = full_module.block_points
     monkeypatch.setattr(
-        optimize_module, "block_points", lambda s, block: evaluated.extend(block.design_ids) or real(s, block)
+        full_module, "block_points", lambda s, block: evaluated.extend(block.design_ids) or real(s, block)
     )
     optimize(study, tmp_path / "broken", False, quiet)
     assert 0 < len(evaluated) <= 100

@@ -40,6 +40,7 @@ class Run:
     evidence: str
     source: str
     seed: int = 0
+    fp32_percent: float | None = None  # of its own source
 
 
 def with_accuracies(workloads: Iterable[Workload], runs: Collection[Run], levels: Collection[str]) -> list[Workload]:
@@ -55,7 +56,9 @@ def accuracies(runs: Collection[Run], levels: Collection[str] = LEVELS) -> dict[
         own = sorted(
             (run for run in runs if run.evidence == level), key=lambda run: (run.network, run.pe_type, run.seed)
         )
-        by_pair = {pair: list(group) for pair, group in groupby(own, key=lambda run: (run.network, run.pe_type))}
+        by_pair = {
+            pair: _one_per_seed(group) for pair, group in groupby(own, key=lambda run: (run.network, run.pe_type))
+        }
         for (network, pe_type), group in by_pair.items():
             value = _mean(group, by_pair.get((network, REFERENCE), []))
             found.setdefault(network, {}).setdefault(pe_type, value)
@@ -105,12 +108,21 @@ def _mean(runs: Sequence[Run], reference: Sequence[Run]) -> Accuracy:
         run.error_percent is not None for run in runs) else None  # fmt: skip
     of_seeds = _error_of_mean(values) or 0.0
     by_seed = {run.seed: run.percent for run in reference}
+    by_seed |= {run.seed: run.fp32_percent for run in runs if run.fp32_percent is not None}
     drops = [by_seed[run.seed] - run.percent for run in runs if run.seed in by_seed]
     return Accuracy(
         first.pe_type, first.dataset, statistics.fmean(values),
         None if of_test is None else math.hypot(of_test, of_seeds), first.evidence, first.source, len(runs),
         statistics.fmean(drops) if drops else None, _error_of_mean(drops),
     )  # fmt: skip
+
+
+def _one_per_seed(runs: Iterable[Run]) -> list[Run]:
+    """Of several values of one seed, from several sources, the first."""
+    found: dict[int, Run] = {}
+    for run in runs:
+        found.setdefault(run.seed, run)
+    return list(found.values())
 
 
 def _error_of_mean(values: Sequence[float]) -> float | None:
@@ -128,7 +140,7 @@ def _rows(name: str) -> list[dict[str, str]]:
 def _run(row: dict[str, str], column: str, error: str, source: str) -> Run:
     return Run(
         row["network"], row["pe_type"], row["dataset"], float(row[column]), float(error) if error else None,
-        row["evidence"], source, int(row.get("seed", 0)),
+        row["evidence"], source, int(row.get("seed", 0)), float(fp32) if (fp32 := row.get("fp32_percent")) else None,
     )  # fmt: skip
 
 

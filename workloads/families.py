@@ -1,26 +1,45 @@
-"""Families of networks that a search draws from: members by name, and their layers as formulas of widths and depths.
+"""Families of networks that a search draws from: named axes, and the network of each combination of their values.
 
-`resnet-cifar10-w16-32-64-d1-2-2` is a residual network for CIFAR-10 with 16, 32 and 64 channels and 1, 2 and 2 blocks
-of two 3 x 3 convolutions in its three stages; with widths 16-32-64 and 3 blocks each it would be ResNet-20.
+Add a family by adding a row to FAMILIES. The accuracies of its members are in the tables of `workloads.accuracies`,
+under the names of the networks. `resnet-cifar10-w16-32-64-d1-2-2` is a residual network for CIFAR-10 with 16, 32 and 64
+channels and 1, 2 and 2 blocks of two 3 x 3 convolutions in its three stages; with widths 16-32-64 and 3 blocks each it
+would be ResNet-20.
 """
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
 
 from dse.errors import InputError, Problem
 from workloads.layer import Layer, Workload
 
 RESNET_CIFAR10 = "resnet-cifar10"
-WIDTHS = ((8, 12, 16), (16, 24, 32), (32, 48, 64))
-"""Channels to choose from, per stage."""
-BLOCKS = (1, 2)
-"""Blocks to choose from, in any stage."""
+MAX_VALUE = 4096
 _NAME = re.compile(rf"{RESNET_CIFAR10}-w(\d+)-(\d+)-(\d+)-d(\d+)-(\d+)-(\d+)")
 
 Three = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Family:
+    """Axes with the values that are taken where none are given, and the network of one value each."""
+
+    axes: Mapping[str, tuple[int, ...]]
+    network: Callable[[Mapping[str, int]], Workload]
+
+    def members(self, axes: Mapping[str, Sequence[int]]) -> list[Workload]:
+        """The networks of all combinations, the last axis fastest; axes left out have their usual values."""
+        values = [axes.get(name, usual) for name, usual in self.axes.items()]
+        return [self.network(dict(zip(self.axes, chosen, strict=True))) for chosen in product(*values)]
+
+
+def list_families() -> tuple[str, ...]:
+    """Names of the families, sorted."""
+    return tuple(sorted(FAMILIES))
 
 
 def resnet_cifar10(widths: Sequence[int], blocks: Sequence[int]) -> tuple[Layer, ...]:
@@ -42,19 +61,37 @@ def resnet_cifar10(widths: Sequence[int], blocks: Sequence[int]) -> tuple[Layer,
     return Workload(name_of(widths, blocks), tuple(layers)).unique_layers()
 
 
+def _resnet(axes: Mapping[str, int]) -> Workload:
+    widths, blocks = ([axes[f"{name}{stage}"] for stage in (1, 2, 3)] for name in ("width", "depth"))
+    source = "He et al., CVPR 2016, section 4.2, other widths and depths"
+    layers = resnet_cifar10(widths, blocks)
+    return Workload(name_of(widths, blocks), layers, source=source, input="CIFAR-10, 3 x 32 x 32, 10 classes")
+
+
+FAMILIES: dict[str, Family] = {
+    RESNET_CIFAR10: Family(
+        {
+            "width1": (8, 12, 16), "width2": (16, 24, 32), "width3": (32, 48, 64),
+            "depth1": (1, 2), "depth2": (1, 2), "depth3": (1, 2),
+        },
+        _resnet,
+    )
+}  # fmt: skip
+
+
+@cache
 def members() -> tuple[str, ...]:
-    """Names of all 216 members, narrow and shallow first."""
-    widths, blocks = itertools.product(*WIDTHS), [*itertools.product(BLOCKS, repeat=len(WIDTHS))]
-    return tuple(name_of(each, depths) for each in widths for depths in blocks)
+    """Names of the 216 usual members of `resnet-cifar10`, narrow and shallow first."""
+    return tuple(member.name for member in FAMILIES[RESNET_CIFAR10].members({}))
 
 
 def name_of(widths: Sequence[int], blocks: Sequence[int]) -> str:
-    """The name of a member."""
+    """The name of a member of `resnet-cifar10`."""
     return f"{RESNET_CIFAR10}-w{'-'.join(map(str, widths))}-d{'-'.join(map(str, blocks))}"
 
 
 def parse_name(name: str) -> tuple[Three, Three]:
-    """Widths and blocks of a member of the family. Raises InputError for any other name."""
+    """Widths and blocks of a usual member of `resnet-cifar10`. Raises InputError for any other name."""
     found = _NAME.fullmatch(name)
     numbers = tuple(int(text) for text in found.groups()) if found else ()
     if not numbers or name not in members():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -60,28 +59,38 @@ def train_shared(recipe: SupernetRecipe) -> None:
 
 
 def score_all(recipe: SupernetRecipe, processes: int) -> None:
-    """Score all pairs, members that have a score already left out; write `ranked.csv` when all are there."""
-    if not (recipe.folder / "shared.pt").exists():
-        raise RunError("the supernet has not been trained: python -m characterization.accuracy supernet")
+    """Score all pairs, members that have a score already left out; write `ranked.csv` when all are there.
+
+    Raises RunError before the supernet is trained, and while other processes still score some members.
+    """
+    load_shared(recipe)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        parts = [members()[first::processes] for first in range(processes)]
-        for future in [pool.submit(_score_some, recipe, part, number) for number, part in enumerate(parts)]:
+        for future in [pool.submit(_score_some, recipe) for _ in range(processes)]:
             future.result()
     rows = [row for name in members() for row in read_rows(_scores_file(recipe, name))]
+    left = len(members()) - len({row["network"] for row in rows})
+    if left:
+        raise RunError(f"other processes are still at the scores of {left} networks: run `score` again later")
     write_rows(RANKED, rows, [f"top-1 on {HELDOUT_IMAGES} training images held out, weights shared: ranks, see docs"])
 
 
-def _score_some(recipe: SupernetRecipe, names: Sequence[str], number: int) -> None:
+def _score_some(recipe: SupernetRecipe) -> None:
+    """Score the members that no other process is at, in order, with one thread."""
     torch.set_num_threads(1)
     (dataset, heldout), shared = load_split(), load_shared(recipe)
-    for done, name in enumerate(names, start=1):
+    (recipe.folder / "scores").mkdir(exist_ok=True)
+    for number, name in enumerate(members(), start=1):
         path = _scores_file(recipe, name)
-        if path.exists():
+        try:
+            with FileLock(path.with_suffix(".lock"), timeout=0):
+                if path.exists():
+                    continue
+                scores = {each: score_percent(shared, name, each, dataset, heldout, recipe) for each in list_pe_types()}
+                write_rows(path, [_row(recipe, name, pe_type, score) for pe_type, score in scores.items()])
+        except Timeout:
             continue
-        scores = {each: score_percent(shared, name, each, dataset, heldout, recipe) for each in list_pe_types()}
-        write_rows(path, [_row(recipe, name, pe_type, score) for pe_type, score in scores.items()])
-        say(f"scores {number}", f"{done}/{len(names)} {name} {' '.join(f'{score:.1f}' for score in scores.values())}")
+        say("score", f"{number}/{len(members())} {name} {' '.join(f'{score:.1f}' for score in scores.values())}")
 
 
 def _scores_file(recipe: SupernetRecipe, name: str) -> Path:

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,6 +38,7 @@ from characterization.accuracy.train import (
     top1_percent,
 )
 from characterization.library import cache_dir
+from dse.errors import RunError
 from pe_library.model import list_pe_types
 from workloads.families import members
 
@@ -171,9 +173,14 @@ def score_percent(
 
 
 def load_shared(recipe: SupernetRecipe) -> dict[str, Tensor]:
-    """The trained weights, from the checkpoint."""
-    state: dict[str, Tensor] = torch.load(recipe.folder / "shared.pt", weights_only=True)["net"]
-    return state
+    """The trained weights, from the checkpoint. Raises RunError unless training is done."""
+    path = recipe.folder / "shared.pt"
+    state: dict[str, Any] = torch.load(path, weights_only=True) if path.exists() else {"epoch": 0}
+    if state["epoch"] < recipe.supernet.epochs:
+        done = f"{state['epoch']} of {recipe.supernet.epochs} epochs"
+        raise RunError(f"the supernet has {done}: run `python -m characterization.accuracy supernet` first")
+    shared: dict[str, Tensor] = state["net"]
+    return shared
 
 
 def load_split() -> tuple[Dataset, Images]:

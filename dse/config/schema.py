@@ -37,7 +37,7 @@ from pe_library.memory.glb import list_glb_cells
 from pe_library.memory.noc import NocParameters
 from pe_library.model import list_pe_types
 from workloads.accuracies import LEVELS
-from workloads.architectures import FAMILIES, MAX_VALUE, list_families
+from workloads.families import FAMILIES, MAX_VALUE, list_families
 
 SCHEMA_VERSION = 1
 MAX_WORKLOADS = 1000

@@ -26,7 +26,7 @@ from dse.technology import Technology
 from pe_library.memory.noc import NocParameters
 from pe_library.model import list_pe_types
 from workloads.accuracies import Run, read_runs, shipped_runs, with_accuracies
-from workloads.architectures import FAMILIES
+from workloads.families import FAMILIES
 from workloads.layer import Workload
 from workloads.loader import list_workloads, load_workload
 

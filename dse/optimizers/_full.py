@@ -85,8 +85,8 @@ def _evaluated(study: Study, grid: Grid, networks: IntArray, block: Block) -> Ev
     reason = np.zeros(len(networks), np.int64)
     for each in shared_layers(study.workloads):
         count = np.zeros(len(study.workloads), np.int64)
-        for network, times in each.counts:
-            count[network] = times
+        for network, instances in each.counts:
+            count[network] = instances
         own = np.flatnonzero(count[networks])
         if not len(own):
             continue
@@ -95,7 +95,8 @@ def _evaluated(study: Study, grid: Grid, networks: IntArray, block: Block) -> Ev
         result = evaluate_layer(bench, each.layer, study.mapping_objective, {})
         found = np.broadcast_to(layer_reason(bench, result), some.shape)[back]
         reason[own] = np.where(reason[own] == 0, found, reason[own])
-        totals = totals.plus(_spread(result.totals, len(some), back, own, len(networks)).repeated(count[networks]))
+        times: Any = count[networks]  # element-wise, as all else
+        totals = totals.plus(_spread(result.totals, len(some), back, own, len(networks)).repeated(times))
     accuracies = [workload.accuracy_and_drop(grid.pe_type) for workload in study.workloads]
     totals = totals.with_accuracy(*np.asarray(accuracies)[networks].T)
     return Evaluation(totals, reason, reason_texts(bench.flow))

@@ -1,4 +1,4 @@
-"""Scores of candidates from the compiled search alone: no points are made, which takes the longest in small populations.
+"""Scores of candidates from the compiled search alone: no points are made, which take longest in small populations.
 
 Cycles and energy of a layer are found once for all runs of a round that share it and the design. Sums are in another
 order than in `dse.evaluate`, so the scores lead the search; what is written is evaluated in full.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from dse.optimizers._exploration import Evaluator, FloatArray, Scores
 from dse.optimizers._lattice import IntArray
 from dse.optimizers._scores import scores
 from dse.space import Grid
-from workloads.layer import Workload
+from workloads.layer import Layer
 from workloads.shared import LayerCount, shared_layers
 
 
@@ -34,7 +35,12 @@ def quick_scores(study: Study) -> Evaluator:
     for index, each in enumerate(layers):
         for workload, count in each.counts:
             counts[workload, index] = count
-    grids = [_QuickGrid(study, grid, layers, counts) for grid in study.space.grids]
+    macs = [workload.macs for workload in study.workloads]
+    constants = {
+        pe_type: np.column_stack([macs, [workload.accuracy_and_drop(pe_type) for workload in study.workloads]])
+        for pe_type in study.space.pe_type
+    }
+    grids = [_QuickGrid(study, grid, layers, counts, constants[grid.pe_type]) for grid in study.space.grids]
 
     def evaluator(ids: IntArray) -> Scores:
         runs = runs_of(study, ids)
@@ -60,6 +66,7 @@ class _QuickGrid:
     grid: Grid
     layers: Sequence[LayerCount]
     counts: IntArray  # (networks, layers): how often a network has a layer
+    constants: FloatArray  # (networks, 3): MACs, accuracy, its drop below FP32
     programs: dict[int, Program] = field(default_factory=dict)
     pools: dict[int, FloatArray] = field(default_factory=dict)
 
@@ -67,7 +74,7 @@ class _QuickGrid:
         """What each run costs; cycles are infinite where it is impossible."""
         designs, place = np.unique(runs.designs, return_inverse=True)
         bench = Bench.of(self.grid.decode(designs), self.study.technology)
-        arrays, hardware = CellArrays.of(bench), bench.costs
+        arrays, hardware = _Arrays(CellArrays.of(bench)), bench.costs
         cycles, energy_pj = np.zeros(len(place)), np.zeros(len(place))
         for index in np.flatnonzero(self.counts[runs.networks].any(axis=0)):
             count = self.counts[runs.networks, index]
@@ -79,28 +86,40 @@ class _QuickGrid:
         cycles = np.where(np.broadcast_to(hardware.reason, designs.shape)[place] != 0, np.inf, cycles)
         columns = bench.designs.batch, hardware.pes, hardware.clock_mhz, sum(hardware.area_mm2.values())
         batch, pes, clock_mhz, area_mm2 = (np.broadcast_to(each, designs.shape)[place] for each in columns)
-        of_network = [_constants(workload, self.grid.pe_type) for workload in self.study.workloads]
-        macs, *accuracy = np.asarray(of_network)[runs.networks].T
+        macs, *accuracy = self.constants[runs.networks].T
         totals = Totals.without_parts(macs * batch, pes, batch, clock_mhz, cycles, area_mm2, energy_pj)
         return totals.with_accuracy(*accuracy)
 
-    def _kept(self, index: int, arrays: CellArrays, places: IntArray) -> FloatArray:
+    @cached_property
+    def _largest(self) -> Bench:
+        return Bench.of(self.grid.largest(), self.study.technology)
+
+    def _kept(self, index: int, arrays: _Arrays, places: IntArray) -> FloatArray:
         """Cycles and energy of one layer on some of the designs, (designs, 2); infinite where it does not fit."""
         layer = self.layers[index].layer
         if not reduction_fits(self.grid.pe_type, layer):
             return np.full((len(places), len(KEPT)), np.inf)
         if index not in self.programs:
-            largest = Bench.of(self.grid.largest(), self.study.technology)
-            self.programs[index] = Program.of(largest, layer, self.study.mapping_objective, value_only=False)
-        program = self.programs[index]
-        some: Arrays = {name: array[places] for name, array in arrays.all(program.form, layer).items()}
-        found = []
+            self.programs[index] = Program.of(self._largest, layer, self.study.mapping_objective, value_only=False)
+        program, found = self.programs[index], []
+        some = {name: array[places] for name, array in arrays.of(program, layer).items()}
         for written in in_parts(program, some, self.pools.get(index)):
             found.append(written["kept"][:, :, 0, 0])
             self.pools[index] = written["pool"]
         return np.concatenate(found)
 
 
-def _constants(workload: Workload, pe_type: str) -> tuple[float, float, float]:
-    """MACs, accuracy, and its drop below FP32."""
-    return (workload.macs, *workload.accuracy_and_drop(pe_type))
+@dataclass(frozen=True)
+class _Arrays:
+    """What the compiled search reads of the designs of a round: the same for all layers, but that a matmul has its own
+    batch."""
+
+    designs: CellArrays
+    found: dict[bool, Arrays] = field(default_factory=dict)
+
+    def of(self, program: Program, layer: Layer) -> Arrays:
+        """For the program of a layer."""
+        matmul = program.form.repeated
+        if matmul not in self.found:
+            self.found[matmul] = self.designs.all(program.form, layer)
+        return self.found[matmul]

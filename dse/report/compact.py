@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from dse.metrics import METRICS
-from dse.report.gains import BASELINES, MEAN
+from dse.report.gains import BASELINES, MEAN, ratio_metrics
 from dse.report.tables import WIDTH, Table, short
 from dse.report.usable import clock_label, pe_label, short_flow
 from dse.space import SPAD_AXES
 
 Row = Mapping[str, Any]
+T = TypeVar("T")
 
 # Heading, meaning, and how to show it.
 DESIGN_COLUMNS: tuple[tuple[str, str, Callable[[Row], str]], ...] = (
+    ("network", "less the beginning that all names share", lambda row: row.get(NETWORK, NONE)),
     ("array", "PE rows x columns", lambda row: f"{row['rows']}x{row['cols']}"),
     ("spads", "words of ifmap/filter/psum spad", lambda row: _spads(row)),
     ("GLB", "KiB", lambda row: str(row["glb_kib"])),
@@ -25,6 +27,7 @@ DESIGN_COLUMNS: tuple[tuple[str, str, Callable[[Row], str]], ...] = (
     ("MHz", "clock", lambda row: f"{row['clock_mhz']:.0f}"),
     ("flow", "what the dataflow keeps stationary", lambda row: short_flow(row["dataflow"])),
 )
+NETWORK = "network"  # key of a row's network where networks compete
 NONE = "-"  # a cell of an axis that does not apply
 RATIO_METRICS = 2  # metrics beyond these show their value only, to fit the width
 BASELINE_HEADINGS = {"int16": "xI16", "int8": "xI8"}
@@ -42,29 +45,41 @@ def legend(rows: Sequence[Row], metrics: Sequence[str]) -> str:
     axes = ", ".join(f"{heading}: {meaning}" for heading, meaning, _ in DESIGN_COLUMNS if heading in shown)
     same = [(heading, show(rows[0])) for heading, _, show in DESIGN_COLUMNS if heading not in shown]
     fixed = ", ".join(f"{heading} {value}" for heading, value in same if value != NONE)
-    ratio = "xI16, xI8: times better than the best INT16, INT8 design of the same network and clock setting"
+    group = "data set" if NETWORK in rows[0] else "network"
+    ratio = f"xI16, xI8: times better than the best INT16, INT8 design of the same {group} and clock setting"
+    ratio = ratio if shown_ratios(rows, metrics) else ""
     lines = [units, ratio, axes, f"the same for all designs shown: {fixed}" if fixed else ""]
     return "\n".join(textwrap.fill(line, WIDTH) for line in lines if line)
+
+
+def shown_ratios(rows: Sequence[Row], metrics: Sequence[str]) -> list[str]:
+    """The metrics whose gains are shown beside them: as many as fit the width."""
+    named = bool(rows) and NETWORK in rows[0]
+    return [] if named and len(metrics) > RATIO_METRICS else ratio_metrics(metrics[:RATIO_METRICS])
 
 
 def compact(title: str, rows: Sequence[Row], metrics: Sequence[str], columns: Sequence[str]) -> Table:
     """One line per design: PE type, metrics with their gains, and the given design columns."""
     shown = [(heading, show) for heading, _, show in DESIGN_COLUMNS if heading in columns]
     headings = ["PE type"]
-    for index, name in enumerate(metrics):
-        headings += [name, *(BASELINE_HEADINGS[base] for base in BASELINES if index < RATIO_METRICS)]
+    ratios = shown_ratios(rows, metrics)
+    for name in metrics:
+        headings += [name, *(BASELINE_HEADINGS[base] for base in BASELINES if name in ratios)]
     lines = []
     for row in rows:
         cells: list[Any] = [pe_label(row["pe_type"])]
-        for index, name in enumerate(metrics):
+        for name in metrics:
             cells.append(row[METRICS[name].column])
-            cells += [_ratio(row[f"{name}_vs_{base}"]) for base in BASELINES if index < RATIO_METRICS]
+            cells += [_ratio(row[f"{name}_vs_{base}"]) for base in BASELINES if name in ratios]
         lines.append((*cells, *(show(row) for _, show in shown)))
     return Table("", title, (*headings, *(heading for heading, _ in shown)), tuple(lines))
 
 
-def mean_gains(gains: Sequence[Row]) -> Table:
-    """Geometric means over the networks: a line per PE type, a column per metric and clock setting, xI16 / xI8."""
+def mean_gains(gains: Sequence[Row], group: str = "network") -> Table:
+    """Geometric means over the networks (or data sets): a line per PE type, a column per metric and clock setting.
+
+    Cells are xI16 / xI8.
+    """
     means = [row for row in gains if row["workload"] == MEAN]
     keys = list(dict.fromkeys((row["metric"], row["clock_setting"]) for row in means))[: 2 * RATIO_METRICS]
     cells = {
@@ -74,14 +89,14 @@ def mean_gains(gains: Sequence[Row]) -> Table:
         for row in means
     }
     types = dict.fromkeys(row["pe_type"] for row in means)
-    title = f"Best over best INT16 / best INT8, {_mean_of(gains)}"
+    title = f"Best over best INT16 / best INT8, {_mean_of(gains, group)}"
     headings = [f"{metric}\n{clock_label(clock)}" for metric, clock in keys]
     lines = tuple((pe_label(name), *(cells.get((name, *key), "") for key in keys)) for name in types)
     return Table("", title, ("PE type", *headings), lines)
 
 
-def mean_dataflows(rows: Sequence[Row]) -> Table:
-    """Geometric means over the networks: a line per PE type and dataflow, a column per metric and clock setting."""
+def mean_dataflows(rows: Sequence[Row], group: str = "network") -> Table:
+    """Geometric means over the networks (or data sets): a line per PE type and dataflow, columns as in `mean_gains`."""
     means = [row for row in rows if row["workload"] == MEAN]
     keys = list(dict.fromkeys((row["metric"], row["clock_setting"]) for row in means))
     cells = {
@@ -92,20 +107,20 @@ def mean_dataflows(rows: Sequence[Row]) -> Table:
         for pe, flow in dict.fromkeys(name[:2] for name in cells)
     )
     headings = [f"{metric}\n{clock_label(clock)}" for metric, clock in keys]
-    title = f"Best of each dataflow over the best of all, {_mean_of(rows)}"
+    title = f"Best of each dataflow over the best of all, {_mean_of(rows, group)}"
     return Table("", title, ("PE type", "flow", *headings), lines)
 
 
-def thinned(rows: Sequence[Row], limit: int) -> list[Row]:
+def thinned(rows: Sequence[T], limit: int) -> list[T]:
     """At most `limit` rows, evenly spread, first and last included."""
     if len(rows) <= limit:
         return list(rows)
     return [rows[round(i * (len(rows) - 1) / (limit - 1))] for i in range(limit)]
 
 
-def _mean_of(rows: Sequence[Row]) -> str:
+def _mean_of(rows: Sequence[Row], group: str) -> str:
     networks = len({row["workload"] for row in rows}) - 1
-    return f"geometric mean of {networks} network{'s'[networks == 1 :]}"
+    return f"geometric mean of {networks} {group}{'s'[networks == 1 :]}"
 
 
 def _spads(row: Row) -> str:

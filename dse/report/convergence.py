@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dse.config import Study
-from dse.metrics import METRICS
+from dse.metrics import METRICS, of_networks
+from dse.optimizers._candidates import runs_of
 from dse.optimizers._exploration import Trace, non_dominated_rows
 from dse.optimizers._hypervolume import Scale, hypervolume
 from dse.optimizers._lattice import IntArray
@@ -63,16 +64,17 @@ def write_convergence(study: Study, trace: Trace, stem: Path, provenance: str) -
 
 
 def write_front(study: Study, trace: Trace, path: Path, provenance: str) -> None:
-    """Write the non-dominated designs as CSV: id, axes, objectives; best of the first objective first."""
+    """Write the front as CSV: id and axes of the designs, networks where they compete, objectives; best of the first
+    objective first."""
     rows = trace.front[np.lexsort((trace.ids[trace.front], *trace.scores.costs[trace.front].T[::-1]))]
     values = values_of(study.objectives, trace.scores.costs[rows])
-    designs = _designs(study, trace.ids[rows])
     columns = [METRICS[name].column for name in study.objectives]
     lines = [
-        {**designs[int(design)], **dict(zip(columns, each, strict=True))}
-        for design, each in zip(trace.ids[rows], values.tolist(), strict=True)
+        {**candidate, **dict(zip(columns, each, strict=True))}
+        for candidate, each in zip(_candidates(study, trace.ids[rows]), values.tolist(), strict=True)
     ]
-    mean = "" if len(study.workloads) == 1 else f"; geometric means over {len(study.workloads)} workloads"
+    alone = len(study.workloads) == 1 or of_networks(study.objectives)
+    mean = "" if alone else f"; geometric means over {len(study.workloads)} workloads"
     with written(path) as file:
         file.write(to_csv(Table.of("front", "Front", lines), provenance + mean).encode())
 
@@ -89,7 +91,7 @@ def draw(rows: Sequence[Mapping[str, Any]], title: str) -> Figure:
     size.plot(evaluations, [row["front_size"] for row in rows], color="#EE7733")
     size.set(ylabel="Points of the front", ylim=(0, 1.1 * max(row["front_size"] for row in rows)))
     for axis in (volume, size):
-        axis.set(xlabel="Designs evaluated", xlim=(0, None))
+        axis.set(xlabel="Evaluations", xlim=(0, None))
         axis.grid(True)
     return figure
 
@@ -110,6 +112,20 @@ def _scale_text(objectives: Sequence[str], front: Any) -> str:
         for i, name in enumerate(objectives)
     ]
     return "hypervolume scaled: " + ", ".join(ranges)
+
+
+def _candidates(study: Study, ids: IntArray) -> list[Row]:
+    """Designs by their axes; where networks compete with the network, and the evidence of its accuracy behind them."""
+    if not of_networks(study.objectives):
+        designs = _designs(study, ids)
+        return [designs[design] for design in ids.tolist()]
+    runs = runs_of(study, ids)
+    designs, rows = _designs(study, np.unique(runs.designs)), []
+    for network, design in zip(runs.networks.tolist(), runs.designs.tolist(), strict=True):
+        workload, axes = study.workloads[network], designs[design]
+        known = workload.accuracy(axes["pe_type"])
+        rows.append({"workload": workload.name, **axes, "accuracy_evidence": known.evidence if known else None})
+    return rows
 
 
 def _designs(study: Study, ids: IntArray) -> dict[int, Row]:

@@ -6,18 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dse.errors import InputError, Problem, did_you_mean
-from dse.metrics import METRICS
-from dse.report.compact import compact, legend, mean_dataflows, mean_gains, thinned, varying
+from dse.metrics import METRICS, of_networks
+from dse.report.accuracy import evidence_of, short_names, unknown_accuracies
+from dse.report.compact import NETWORK, compact, legend, mean_dataflows, mean_gains, thinned, varying
 from dse.report.gains import BASELINES, best_positions, by_dataflow, describe, fronts, gains
 from dse.report.kept import kept_messages, kept_metrics
 from dse.report.run import Run
-from dse.report.tables import Table, to_csv, to_json, to_terminal, write
+from dse.report.tables import Table, listed, to_csv, to_json, to_terminal, write
 from dse.report.usable import ANY, Points, clock_label, load_points
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Row = dict[str, Any]
 
@@ -29,8 +33,8 @@ class ParetoReport:
     """What `dse pareto` found; `messages` says what the run lacks. Files are written already."""
 
     metrics: tuple[str, ...]
-    best: Table  # per workload, clock setting and PE type: the best point of the first metric
-    front: Table  # per workload: the fronts of each PE type; `on_front` marks the front over all types
+    best: Table  # per contest (`contest_of`), clock setting and PE type: the best point of the first metric
+    front: Table  # per contest: the fronts of each PE type; `on_front` marks the front over all types
     gains: Table  # per metric, clock setting, workload and PE type: gain of the best over the baselines' best
     dataflows: Table  # the same and per dataflow: its best over the best of all; no rows where there is one dataflow
     provenance: str
@@ -52,14 +56,15 @@ class ParetoReport:
         return to_json([self.best, self.front, self.gains, self.dataflows], self.provenance)
 
     def table(self) -> str:
-        """Per workload the best points and the front, shortened to what a terminal shows; then the mean gains."""
-        best, front = self.best.records(), [row for row in self.front.records() if row["on_front"]]
+        """Per contest the best points and the front, shortened to what a terminal shows; then the mean gains."""
+        every = _named([*self.best.records(), *(row for row in self.front.records() if row["on_front"])])
+        best, front = every[: len(self.best.rows)], every[len(self.best.rows) :]
         shown: dict[tuple[str, str], list[Any]] = {}
         for row in best:
             clock = clock_label(ANY if self.any_clock else row["clock_setting"])
-            shown.setdefault((row["workload"], clock), []).append(row)
-        for workload in dict.fromkeys(row["workload"] for row in best):
-            points = _distinct([row for row in front if row["workload"] == workload], self.metrics)
+            shown.setdefault((contest_of(row), clock), []).append(row)
+        for workload in dict.fromkeys(contest_of(row) for row in best):
+            points = _distinct([row for row in front if contest_of(row) == workload], self.metrics)
             shown[workload, "front"] = thinned(points, SHOWN_FRONT)
         rows = [row for group in shown.values() for row in group]
         columns = varying(rows)
@@ -68,15 +73,17 @@ class ParetoReport:
             for key in [key for key in shown if key[0] == workload]:
                 title = self._title(workload, key[1], len(shown[key]), front)
                 blocks.append(to_terminal(compact(title, shown[key], self.metrics, columns)))
-        blocks.append(to_terminal(mean_gains(self.gains.records())))
+        group = "data set" if "dataset" in self.best.columns else "network"
+        if self.gains.rows:
+            blocks.append(to_terminal(mean_gains(self.gains.records(), group)))
         if self.dataflows.rows:
-            blocks.append(to_terminal(mean_dataflows(self.dataflows.records())))
+            blocks.append(to_terminal(mean_dataflows(self.dataflows.records(), group)))
         return "\n".join(blocks)
 
     def _title(self, workload: str, part: str, shown: int, front: Sequence[Row]) -> str:
         if part != "front":
             return f"{workload}: best {self.metrics[0]} per PE type, {part}"
-        points = [row for row in front if row["workload"] == workload]
+        points = [row for row in front if contest_of(row) == workload]
         distinct = len(_distinct(points, self.metrics))
         which = "" if shown == distinct else f", {shown} shown"
         equal = "" if distinct == len(points) else f" ({len(points)} designs)"
@@ -93,7 +100,6 @@ def pareto(run: Run, metrics: Sequence[str], out_dir: Path | None = None) -> Par
     run has no usable point.
     """
     from dse.report.figures import save
-    from dse.report.figures.scatter import draw_pair
 
     out = run.path if out_dir is None else out_dir
     names = pair(metrics) if run.kept is None else kept_metrics(run, known(metrics))
@@ -103,10 +109,10 @@ def pareto(run: Run, metrics: Sequence[str], out_dir: Path | None = None) -> Par
     figures: list[Path] = []
     for other in names[1:]:
         stem = "pareto" if other == names[1] else f"pareto_{other}"
-        figures += save(partial(draw_pair, points, names[0], other), out / stem, run.provenance)
+        figures += save(partial(_draw, run, points, (names[0], other)), out / stem, run.provenance)
     table = Table.of("gains", "Gains over the best INT16 and INT8 designs", gains(points, names))
     flows = dataflow_table(points, names, run.kept is None)
-    messages = (*missing_baselines(points), *kept_messages(run, names))
+    messages = (*missing_baselines(points), *kept_messages(run, names), *_accuracy_messages(run, points, names))
     any_clock = points.names["clock_setting"] == (ANY,)
     return ParetoReport(names, best, front, table, flows, run.provenance, messages, csv_path, tuple(figures), any_clock)
 
@@ -166,11 +172,42 @@ def front_table(run: Run, points: Points, metrics: Sequence[str]) -> Table:
     return Table.of("front", f"Fronts of {' and '.join(metrics)}", lines)
 
 
+def contest_of(row: Row) -> str:
+    """What a described point competes in: its data set where networks compete, else its network."""
+    return str(row.get("dataset", row["workload"]))
+
+
+def _draw(run: Run, points: Points, pair: tuple[str, str]) -> Figure:
+    """Fronts of two metrics; an accuracy is the one upwards."""
+    from dse.report.figures._accuracy import draw_accuracy
+    from dse.report.figures.scatter import draw_pair
+
+    if not of_networks(pair):
+        return draw_pair(points, *pair)
+    up, across = pair if METRICS[pair[0]].of_network else pair[::-1]
+    return draw_accuracy(run, points, across, up)
+
+
+def _accuracy_messages(run: Run, points: Points, metrics: Sequence[str]) -> tuple[str, ...]:
+    """Level of evidence of the accuracies, and the networks without."""
+    if not of_networks(metrics) or not run.accuracies:
+        return ()
+    found = evidence_of(run, points, np.arange(len(points.row)))
+    said = f"accuracies are {listed(found)}{': compare within one level of evidence' if len(found) > 1 else ''}"
+    return (said, *unknown_accuracies(run, metrics))
+
+
+def _named(rows: Sequence[Row]) -> list[Row]:
+    """The rows with a short name of their network, where networks compete."""
+    names = short_names([row["workload"] for row in rows])[1]
+    return [{**row, NETWORK: names[row["workload"]]} if "dataset" in row else row for row in rows]
+
+
 def _ordered(row: Row, metrics: Sequence[str]) -> Row:
     """What identifies a point and the chosen metrics with their gains first, the other columns after."""
-    first = ["workload", "clock_setting", "pe_type", "dataflow"]
+    first = [*(key for key in ("dataset",) if key in row), "workload", "clock_setting", "pe_type", "dataflow"]
     for name in metrics:
-        first += [METRICS[name].column, *(f"{name}_vs_{baseline}" for baseline in BASELINES)]
+        first += [METRICS[name].column, *(key for b in BASELINES if (key := f"{name}_vs_{b}") in row)]
     hidden = {"feasible", "reason"}  # the same for every usable point
     return {key: row[key] for key in (*first, *(k for k in row if k not in first and k not in hidden))}
 

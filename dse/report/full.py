@@ -9,12 +9,14 @@ from typing import Any
 
 import dse
 from dse.errors import RunError
-from dse.metrics import METRICS
+from dse.metrics import METRICS, of_networks
 from dse.report import figures
+from dse.report.accuracy import accuracy_rows, finalist_rows, level_rows, unknown_accuracies
+from dse.report.answers import answers
 from dse.report.breakdowns import breakdowns
 from dse.report.causes import design_causes, mean_causes, pe_causes
 from dse.report.fronts import ParetoReport, best_table, dataflow_table, front_table, missing_baselines, pareto
-from dse.report.gains import BASELINES, GAIN_METRICS, gains, gains_by_network, spreads
+from dse.report.gains import BASELINES, GAIN_METRICS, gains, gains_by_network, ratio_metrics, spreads
 from dse.report.kept import left_out, without
 from dse.report.run import Run
 from dse.report.tables import Table, to_csv, to_markdown, write
@@ -38,18 +40,21 @@ def report(run: Run, out_dir: Path | None = None) -> list[Path]:
     out = run.path if out_dir is None else out_dir
     points = load_points(run, run.kept or GAIN_METRICS)
     makes = report_tables if run.kept is None else kept_tables
-    tables = [table for table in makes(run, points) if table.rows]
+    tables = [table for table in (*makes(run, points), *accuracy_tables(run)) if table.rows]
     paths = [write(out / f"{table.name}.csv", to_csv(table, run.provenance)) for table in tables]
     messages, sections = [*missing_baselines(points), *missing_heldout(), *left_out(run)], []
+    messages += unknown_accuracies(run, ["accuracy"]) if run.accuracies else ()
     for name in [name for name in figures.list_figures() if name not in without(run)[1]]:
         module = figures.load_figure(name)
         try:
             paths += figures.save(partial(module.draw, run, points), out / name, run.provenance)
             sections.append(f"![{name}]({name}.png)\n\n{module.CAPTION} ([PDF]({name}.pdf))\n")
+        except figures.NoSubjectError:
+            continue
         except figures.SkipFigureError as reason:
             messages.append(f"figure {name} left out: {reason}")
     gains_page = gains_markdown(points, run.kept or GAIN_METRICS)
-    page = [_head(run, points, messages), "## Figures\n", *sections, "## Tables\n", gains_page]
+    page = [_head(run, points, messages), *answers(run), "## Figures\n", *sections, "## Tables\n", gains_page]
     page += [_table_section(table) for table in tables]
     paths.append(write(out / "gains.md", gains_page))
     paths.append(write(out / "report.md", "\n".join(page)))
@@ -87,9 +92,30 @@ def kept_tables(run: Run, points: Points) -> list[Table]:
     return [*tables, pe_causes_table(types), heldout_table()]
 
 
+def accuracy_tables(run: Run) -> list[Table]:
+    """What is known of accuracy, and what is best of networks that compete."""
+    note = "Percent; drop: below FP32 of the same network; errors are one standard error; empty: not known."
+    known = Table.of("accuracy", "Accuracy of the networks", accuracy_rows(run), note)
+    if not run.competes or not run.accuracies:
+        return [known]
+    metrics = run.kept or tuple(run.config["objectives"])
+    if not of_networks(metrics) or not ratio_metrics(metrics):
+        return [known]
+    points = load_points(run, metrics)
+    return [
+        known,
+        Table.of("accuracy_levels", "Best accelerator for each level of accuracy", level_rows(run, points, metrics),
+                 "Over all networks of a data set and all PE types: the best value with at least so much accuracy."),
+        Table.of("finalists", "Finalists", finalist_rows(run, points, metrics),
+                 "Networks with a PE type on the front over all, spread over it. measured: trained alone and tested, "
+                 "where the shipped table has it, with one standard error. best: over their designs on the front."),
+    ]  # fmt: skip
+
+
 def gains_table(points: Points, metrics: Sequence[str]) -> Table:
     """Gains over the baselines."""
-    note = "Times better than the baseline's best value of the same metric, network and clock setting."
+    group = "data set" if points.compete else "network"
+    note = f"Times better than the baseline's best value of the same metric, {group} and clock setting."
     return Table.of("gains", "Gains over the best INT16 and INT8 designs", gains(points, metrics), note)
 
 
@@ -117,8 +143,8 @@ def gains_markdown(points: Points, metrics: Sequence[str] = GAIN_METRICS) -> str
     clocks = " / ".join(clock_label(name) for name in dict.fromkeys(row["clock_setting"] for row in rows))
     blocks = []
     for baseline in BASELINES:
-        for metric in metrics:
-            lines = gains_by_network(rows, metric, baseline)
+        for metric in ratio_metrics(metrics):
+            lines = gains_by_network(rows, metric, baseline, "data set" if points.compete else "network")
             title = f"{METRICS[metric].label}, times better than the best {baseline.upper()} design ({clocks})"
             blocks.append(f"**{title}**\n\n{to_markdown(Table.of(metric, title, lines))}")
     return "\n".join(blocks)

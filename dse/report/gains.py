@@ -5,7 +5,8 @@ setting and one PE type, whatever their dataflow. A *gain* over a baseline type 
 the baseline's best value of the same metric, workload and clock setting: the ratio for metrics to maximize, its inverse
 for metrics to minimize, so above 1 is always better. Designs at their own maximum clock (`max`) are compared with each
 other, and so are the designs of each fixed clock (iso-clock). Normalizing to the best INT16 design is the convention of
-QADAM and QUIDAM (arXiv 2205.13045, 2206.15463), whose abstracts also quote the spreads.
+QADAM and QUIDAM (arXiv 2205.13045, 2206.15463), whose abstracts also quote the spreads. Where networks compete
+(`Points.compete`), their data set takes the place of the workload.
 """
 
 from __future__ import annotations
@@ -54,14 +55,20 @@ def fronts(
 
 
 def describe(run: Run, points: Points, positions: Sequence[int] | IntArray, metrics: Sequence[str]) -> list[Row]:
-    """All columns of the points at `positions`, and `<metric>_vs_<baseline>`: the gain over the baseline's best."""
+    """All columns of the points at `positions`, and `<metric>_vs_<baseline>`: the gain over the baseline's best.
+
+    Where networks compete, their data set comes first. An accuracy has no gain: accuracies differ by points.
+    """
     at = np.asarray(positions, np.int64)
     rows: list[Row] = run.rows(points.row[at]).to_pylist()
-    for metric in metrics:
+    if points.compete:
+        rows = [{"dataset": points.label("workload", p), **row} for row, p in zip(rows, at, strict=True)]
+    for metric in ratio_metrics(metrics):
         best, column = best_values(points, metric), METRICS[metric].column
         for row, position in zip(rows, at, strict=True):
             for baseline in BASELINES:
-                reference = best.get((row["workload"], points.label("clock_setting", position), baseline))
+                contest = points.label("workload", position), points.label("clock_setting", position)
+                reference = best.get((*contest, baseline))
                 gain = None if reference is None else better_by(metric, row[column], reference)
                 row[f"{metric}_vs_{baseline}"] = gain
     return rows
@@ -70,7 +77,7 @@ def describe(run: Run, points: Points, positions: Sequence[int] | IntArray, metr
 def gains(points: Points, metrics: Sequence[str] = GAIN_METRICS) -> list[Row]:
     """Gain of each PE type's best over the baselines' best, per metric, clock setting and workload, and their mean."""
     rows: list[Row] = []
-    for metric in metrics:
+    for metric in ratio_metrics(metrics):
         at = best_positions(points, [metric])
         best = {labels: float(points.values[metric][position]) for labels, position in at.items()}
         for clock in points.names["clock_setting"]:
@@ -115,7 +122,7 @@ def by_dataflow(points: Points, metrics: Sequence[str] = GAIN_METRICS) -> list[R
     if len(points.names["dataflow"]) < 2:
         return []
     rows: list[Row] = []
-    for metric in metrics:
+    for metric in ratio_metrics(metrics):
         best, values = best_values(points, metric), points.values[metric]
         ratios: dict[tuple[str, ...], list[float | None]] = {}
         for labels, group in points.groups(*LABELS):
@@ -127,6 +134,11 @@ def by_dataflow(points: Points, metrics: Sequence[str] = GAIN_METRICS) -> list[R
             mean: Row = {"metric": metric, **dict(zip(LABELS, (MEAN, *shared), strict=True))}
             rows.append({**mean, "best": None, "vs_best": geometric_mean(found)})
     return rows
+
+
+def ratio_metrics(metrics: Sequence[str]) -> list[str]:
+    """The metrics in which designs are told to be so many times better: all but accuracies."""
+    return [name for name in metrics if not METRICS[name].of_network]
 
 
 def geometric_mean(values: Sequence[float | None]) -> float | None:
@@ -160,8 +172,8 @@ def _spread(values: NDArray[np.float64]) -> float | None:
     return float(values.max() / values.min()) if len(values) else None
 
 
-def gains_by_network(rows: Sequence[Row], metric: str, baseline: str) -> list[Row]:
-    """Gains of one metric over one baseline as a row per network and a column per PE type.
+def gains_by_network(rows: Sequence[Row], metric: str, baseline: str, heading: str = "network") -> list[Row]:
+    """Gains of one metric over one baseline as a row per network (or data set) and a column per PE type.
 
     A cell holds the gain at each clock setting, in the order of `rows`, joined by " / "; "" where there is none.
     """
@@ -171,7 +183,7 @@ def gains_by_network(rows: Sequence[Row], metric: str, baseline: str) -> list[Ro
     cells = {(r["workload"], r["pe_type"], r["clock_setting"]): r[f"gain_vs_{baseline}"] for r in chosen}
     networks = [name for name in dict.fromkeys(row["workload"] for row in chosen) if name != MEAN]
     return [
-        {"network": network}
+        {heading: network}
         | {pe_label(name): _cell([cells.get((network, name, clock)) for clock in clocks]) for name in types}
         for network in (*networks, MEAN)
     ]

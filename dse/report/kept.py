@@ -2,7 +2,8 @@
 
 What such a run answers exactly: of each network and PE type, over all dataflows and clock settings, the best values and
 the fronts of the metrics it was kept for. A front of some of them has all its values: of the designs that share a value
-the ones that nothing beats in the other metrics are in the run. What needs other points is left out, never estimated.
+the ones that nothing beats in the other metrics are in the run. Where accuracy is an objective all this is of the
+networks of a data set together (`Study.contests`). What needs other points is left out, never estimated.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ def kept_messages(run: Run, metrics: Sequence[str]) -> tuple[str, ...]:
     if run.kept is None:
         return ()
     messages = []
+    if run.competes:
+        messages.append("networks compete, since accuracy is an objective: bests of each network are not in this run")
     if len(run.clock_settings) > 1:
         messages.append("this run keeps fronts over all clock settings: bests and gains are those at any clock")
     if others := [name for name in run.kept if name not in metrics]:
@@ -54,12 +57,12 @@ def without(run: Run) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if run.kept is None:
         return (), ()
     tables, figures = list(TABLES), list(FIGURES)
-    if not set(BY) <= set(run.kept):
+    if run.competes or not set(BY) <= set(run.kept):  # networks that compete: bests are of other ones with each PE type
         tables.append("breakdown")
         figures.append("breakdown")
     elif len(run.clock_settings) > 1:
         figures.append("breakdown")  # shows designs of one clock setting
-    if not set(GAIN_METRICS) <= set(run.kept):
+    if run.competes or not set(GAIN_METRICS) <= set(run.kept):
         figures += ["gains_over_int16", "gains_over_int8"]
     return tuple(tables), tuple(figures)
 
@@ -69,5 +72,6 @@ def left_out(run: Run) -> tuple[str, ...]:
     tables, figures = without(run)
     if run.kept is None:
         return ()
-    return (f"left out, since the run keeps only what is best in {', '.join(run.kept)}: tables {', '.join(tables)}; "
+    best = f"best in {', '.join(run.kept)}{' over all networks of a data set' if run.competes else ''}"
+    return (f"left out, since the run keeps only what is {best}: tables {', '.join(tables)}; "
             f"figures {', '.join(figures)} ({ALL_HINT})",)  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ class Run:
         """Whether the networks of a data set compete: accuracy is an objective (`Study.contests`)."""
         return of_networks(self.config.get("objectives", ()))
 
-    @property
+    @cached_property
     def accuracies(self) -> dict[str, dict[str, Accuracy]]:
         """Network -> PE type -> accuracy, as the config found them; a network without any is not there."""
         known: Mapping[str, Sequence[Mapping[str, Any]]] = self.config.get("workload_accuracies", {})
@@ -76,7 +77,7 @@ class Run:
     def dataset(self, network: str) -> str:
         """The data set that the accuracies of a network are of."""
         known = self.config.get("workload_accuracies", {}).get(network)
-        return known and known[0]["dataset"] or UNNAMED
+        return (known and known[0]["dataset"]) or UNNAMED
 
     @property
     def clock_settings(self) -> tuple[Any, ...]:

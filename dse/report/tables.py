@@ -100,6 +100,11 @@ def short(value: Any) -> str:
     return f"{value:.{max(0, 2 - power)}f}" if -4 < power < 6 else f"{value:.2e}"
 
 
+def listed(names: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return " and ".join(", ".join(names).rsplit(", ", 1))
+
+
 def _is_numeric(table: Table, index: int) -> bool:
     values = [row[index] for row in table.rows if row[index] is not None]
     return bool(values) and all(isinstance(value, int | float) for value in values)

@@ -85,28 +85,30 @@ class Points:
 def load_points(run: Run, metrics: Sequence[str]) -> Points:
     """Read the given metrics of all usable rows. Raises RunError when no row is usable.
 
-    Where an accuracy is among the metrics, or the run was kept for one, the networks of a data set compete: "workload"
-    is then the data set, and rows without that accuracy are left out.
+    Where an accuracy is among the metrics, or the run was kept so, the networks of a data set compete: "workload" is
+    then the data set. Rows without that accuracy are left out.
     """
     constraints: Mapping[str, Any] = run.config.get("constraints") or {}
     needed = tuple(dict.fromkeys((*metrics, *constraints)))
+    if of_networks(metrics) and not run.accuracies:
+        raise RunError(_why_no_accuracy(run))
     table = run.table([*LABELS, "feasible", *(METRICS[name].column for name in needed)])
     values = {name: _floats(table[METRICS[name].column]) for name in needed}
     feasible = table["feasible"].to_numpy()
     usable = feasible & _within(constraints, values)
     if not usable.any():
         raise RunError(_why_none(run, feasible, constraints))
-    for name in metrics:
+    for name in filter(lambda name: METRICS[name].of_network, metrics):
         usable = usable & ~np.isnan(values[name])
     if not usable.any():
-        raise RunError(f"no accuracy of the usable points of run `{run.name}` is known; see `accuracy` in docs/config.md")
+        raise RunError(_why_no_accuracy(run))
     codes, names = {}, {}
     for key in LABELS:
         codes[key], names[key] = _encode(table[key], _order(run, key))
     if run.kept is not None and len(run.clock_settings) > 1:
         codes["clock_setting"], names["clock_setting"] = np.zeros(len(usable), np.int64), (ANY,)
     codes[NETWORK], names[NETWORK] = codes["workload"], names["workload"]
-    if of_networks((*metrics, *(run.kept or ()))):
+    if of_networks(metrics) or (run.kept is not None and run.competes):
         codes["workload"], names["workload"] = _by_dataset(run, codes[NETWORK], names[NETWORK])
     keep = np.flatnonzero(usable)
     return Points(
@@ -164,6 +166,10 @@ def _by_dataset(run: Run, codes: IntArray, networks: Sequence[str]) -> tuple[Int
     datasets = [run.dataset(network) for network in networks]
     names = tuple(dict.fromkeys(datasets))
     return np.array([names.index(dataset) for dataset in datasets], np.int64)[codes], names
+
+
+def _why_no_accuracy(run: Run) -> str:
+    return f"no accuracy of a usable design of run `{run.name}` is known; see `accuracy` in docs/config.md"
 
 
 def _floats(column: pa.ChunkedArray) -> FloatArray:

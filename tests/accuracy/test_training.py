@@ -18,7 +18,8 @@ from characterization.accuracy.networks import find_network
 from characterization.accuracy.quantizers import calibrate, set_pe_type
 from characterization.accuracy.recipe import RECIPES, Phase, Recipe
 from characterization.accuracy.rows import Measured
-from characterization.accuracy.train import batches, calibration_images, fit, generator, recalibrate, top1_percent
+from characterization.accuracy.train import batches, calibration_images, fit, generator, recalibrate, save, top1_percent
+from dse.errors import RunError
 from workloads.families import members
 
 TINY = Recipe(
@@ -179,6 +180,18 @@ def test_a_killed_supernet_resumes_to_the_same_weights(tmp_path: Path, monkeypat
 
     whole, killed = weights("whole", False), weights("killed", True)
     assert all(torch.equal(whole[name], killed[name]) for name in whole)
+
+
+def test_scores_wait_for_the_whole_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DSE_CACHE", str(tmp_path))
+    recipe = supernet.SupernetRecipe(supernet=Phase(2, 0.05, 1.0))
+    with pytest.raises(RunError, match="0 of 2 epochs"):
+        supernet.load_shared(recipe)
+    save(recipe.folder / "shared.pt", {"epoch": 1, "net": {}})
+    with pytest.raises(RunError, match="1 of 2 epochs"):
+        supernet.load_shared(recipe)
+    save(recipe.folder / "shared.pt", {"epoch": 2, "net": {}})
+    assert supernet.load_shared(recipe) == {}
 
 
 def test_a_score_calibrates_the_member_and_not_the_shared_weights() -> None:

@@ -2,7 +2,8 @@
 
 A figure is a module `dse/report/figures/<name>.py` (no leading underscore) with `CAPTION: str`, `ORDER: int` (place in
 the report) and `draw(run, points) -> matplotlib.figure.Figure`, which raises `SkipFigureError` when there is nothing to
-draw. `points` holds the metrics of `dse.report.gains.GAIN_METRICS`. docs/figures.md has a recipe.
+draw (`NoSubjectError` when nobody expects there to be). `points` holds the metrics of `dse.report.gains.GAIN_METRICS`,
+or those that the run was kept for. docs/figures.md has a recipe.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 class SkipFigureError(Exception):
     """The run lacks what a figure shows; the message says what."""
+
+
+class NoSubjectError(SkipFigureError):
+    """The run has nothing of what a figure is about, so that nobody misses it."""
 
 
 class FigureModule(Protocol):

@@ -1,0 +1,168 @@
+"""Accuracies of the networks of a run beside its points: which networks compete, tables of what is known and best.
+
+Accuracies are those that the config of the run found (`Run.accuracies`), with their level of evidence. Where accuracy
+is an objective the networks of a data set compete (`Run.competes`); elsewhere every network is a contest of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
+from typing import Any
+
+import numpy as np
+
+from dse.errors import RunError
+from dse.metrics import METRICS
+from dse.report.compact import thinned
+from dse.report.gains import fronts, ratio_metrics
+from dse.report.run import Run
+from dse.report.usable import IntArray, Points, load_points
+from dse.space import NUMERIC_AXES
+from workloads.accuracies import LEVELS, accuracies, shipped_runs
+from workloads.layer import Accuracy
+
+Row = dict[str, Any]
+
+ACCURACY = "accuracy"
+PLANES = ("perf_per_area", "energy")  # what accuracy is weighed against
+STEP_POINTS = 1.0  # between levels of accuracy
+FINALISTS = 12
+SAID = 8  # networks that a message names
+_AXES = ("dataflow", *(axis.name for axis in NUMERIC_AXES))
+
+
+def accuracy_points(run: Run, metrics: Sequence[str] = PLANES) -> Points | None:
+    """The points with a known accuracy and those of the metrics that the run can tell the best of.
+
+    "workload" is the data set where networks compete, else the network. None where nothing is there to show.
+    """
+    known = [name for name in metrics if run.kept is None or name in run.kept]
+    told = run.kept is None or not run.competes or ACCURACY in run.kept
+    if not (known and told and run.accuracies):
+        return None
+    try:
+        points = load_points(run, (ACCURACY, *known))
+    except RunError:  # none of the networks with an accuracy has a usable design
+        return None
+    return points if run.competes else points.apart()
+
+
+def unknown_accuracies(run: Run, metrics: Sequence[str]) -> tuple[str, ...]:
+    """One message on the networks and PE types that are left out, since an accuracy asked for is not known of them."""
+    fields = {ACCURACY: "percent", "accuracy_drop": "drop_percent"}
+    asked = [fields[name] for name in metrics if name in fields]
+    types, lacking = tuple(run.config["space"].get("pe_type", ())), []
+    for network in run.config.get("workloads", ()) if asked else ():
+        own = run.accuracies.get(network, {})
+        unknown = [name for name in types if name not in own or None in (getattr(own[name], f) for f in asked)]
+        if unknown:
+            lacking.append(network if len(unknown) == len(types) else f"{network} on {', '.join(unknown)}")
+    more = f"; and {len(lacking) - SAID} more" if len(lacking) > SAID else ""
+    names = "; ".join(lacking[:SAID]) + more
+    return (f"left out where accuracy counts, since none is known: {names}",) if lacking else ()
+
+
+def evidence_of(run: Run, points: Points, positions: IntArray) -> tuple[str, ...]:
+    """Levels of evidence of the accuracies of these points, the most trusted first."""
+    known = run.accuracies
+    pairs = np.unique(np.stack([points.codes[key][positions] for key in ("network", "pe_type")]), axis=1)
+    names = [(points.names["network"][network], points.names["pe_type"][pe_type]) for network, pe_type in pairs.T]
+    found = {known[network][pe_type].evidence for network, pe_type in names}
+    return tuple(level for level in LEVELS if level in found)
+
+
+def distinct(points: Points, metrics: Sequence[str], positions: IntArray) -> IntArray:
+    """The first of the points of a PE type that are equal in the metrics."""
+    columns = [points.codes["pe_type"], *(points.values[name] for name in metrics)]
+    _, first = np.unique(np.stack([column[positions] for column in columns]), axis=1, return_index=True)
+    return np.asarray(positions[np.sort(first)])
+
+
+def short_names(networks: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """The beginning that all names share, up to a `-`, and each name without it."""
+    distinct = sorted(set(networks))
+    places = takewhile(lambda letters: len(set(letters)) == 1, zip(*distinct, strict=False))
+    shared = "".join(letters[0] for letters in places) if len(distinct) > 1 else ""
+    shared = shared[: shared.rfind("-") + 1]
+    return shared, {name: name.removeprefix(shared) for name in distinct}
+
+
+def accuracy_rows(run: Run) -> list[Row]:
+    """What the run knows of its networks: one row per network and PE type."""
+    return [
+        {
+            "network": network, "dataset": each.dataset, "pe_type": pe_type, "accuracy_percent": each.percent,
+            "error_percent": each.error_percent, "drop_percent": each.drop_percent,
+            "drop_error_percent": each.drop_error_percent, "evidence": each.evidence, "runs": each.runs,
+            "source": each.source,
+        }
+        for network, own in run.accuracies.items()
+        for pe_type, each in own.items()
+    ]  # fmt: skip
+
+
+def level_rows(run: Run, points: Points, metrics: Sequence[str]) -> list[Row]:
+    """Per data set, level of accuracy and other objective: the best point of at least that accuracy."""
+    level, others = _network_metric(metrics), ratio_metrics(metrics)
+    sign = 1.0 if METRICS[level].maximize else -1.0
+    picked: list[tuple[float, str, int]] = []
+    for _, group in points.groups("workload"):
+        values = sign * points.values[level][group]
+        highest = math.floor(values.max() / STEP_POINTS)
+        for step in range(highest, math.floor(values.min() / STEP_POINTS) - 1, -1):
+            enough = group[values >= step * STEP_POINTS]
+            picked += [(sign * step * STEP_POINTS, name, points.best(enough, (name, level))) for name in others]
+    rows = run.rows(points.row[[position for *_, position in picked]]).to_pylist()
+    bound = f"{level}_{'at_least' if sign > 0 else 'at_most'}_percent"
+    return [
+        {"dataset": points.label("workload", position), bound: bar + 0.0, "metric": name,
+         "best": row[METRICS[name].column], **_design(row)}
+        for (bar, name, position), row in zip(picked, rows, strict=True)
+    ]  # fmt: skip
+
+
+def finalist_rows(run: Run, points: Points, metrics: Sequence[str]) -> list[Row]:
+    """Per data set up to `FINALISTS` networks with a PE type, evenly spread over the front of all PE types."""
+    measured = accuracies(shipped_runs(), ("measured",))
+    rows: list[Row] = []
+    for dataset, _, overall in fronts(points, metrics):
+        pairs: dict[tuple[str, str], list[int]] = {}
+        for position in overall.tolist():
+            pairs.setdefault((points.label("network", position), points.label("pe_type", position)), []).append(
+                position
+            )
+        known = run.accuracies
+        best_first = sorted(pairs, key=lambda pair: (-known[pair[0]][pair[1]].percent, pair))
+        rows += [
+            _finalist(dataset, pair, known[pair[0]][pair[1]], measured.get(pair[0], {}).get(pair[1]))
+            | {f"best_{METRICS[name].column}": _best(points, pairs[pair], name) for name in ratio_metrics(metrics)}
+            for pair in thinned(best_first, FINALISTS)
+        ]
+    return rows
+
+
+def _finalist(dataset: str, pair: tuple[str, str], known: Accuracy, measured: Accuracy | None) -> Row:
+    return {
+        "dataset": dataset, "network": pair[0], "pe_type": pair[1], "accuracy_percent": known.percent,
+        "error_percent": known.error_percent, "evidence": known.evidence,
+        "measured_percent": measured and measured.percent,
+        "measured_error_percent": measured and measured.error_percent, "measured_runs": measured and measured.runs,
+    }  # fmt: skip
+
+
+def _best(points: Points, positions: Sequence[int], metric: str) -> float:
+    at = np.asarray(positions, np.int64)
+    return float(points.values[metric][points.best(at, (metric,))])
+
+
+def _network_metric(metrics: Sequence[str]) -> str:
+    return next(name for name in metrics if METRICS[name].of_network)
+
+
+def _design(row: Mapping[str, Any]) -> Row:
+    """A point as network, accuracy and axes."""
+    first = {"network": row["workload"], "pe_type": row["pe_type"]}
+    first |= {name: row[name] for name in ("accuracy_percent", "accuracy_error_percent", "accuracy_evidence")}
+    return first | {name: row[name] for name in _AXES if name != "clock_mhz"} | {"clock_mhz": row["clock_mhz"]}
