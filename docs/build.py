@@ -51,9 +51,11 @@ def main(run_path: Path) -> None:
 
 
 def filled(text: str, blocks: Mapping[str, str]) -> str:
-    """The text with each block that it marks replaced; raises KeyError for a mark without a block."""
+    """The text with those of the blocks replaced that it marks."""
 
     def block(match: re.Match[str]) -> str:
+        if match[1] not in blocks:  # another script's
+            return match[0]
         return f"<!-- begin {match[1]} -->\n\n{blocks[match[1]].strip()}\n\n<!-- end {match[1]} -->"
 
     return re.sub(r"<!-- begin ([\w-]+) -->.*?<!-- end \1 -->", block, text, flags=re.DOTALL)

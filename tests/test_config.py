@@ -389,6 +389,6 @@ def test_docs_hold_the_table_of_keys() -> None:
 def test_examples_in_the_docs_load(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "config.md").read_text()
     examples = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
-    assert len(examples) == 3
+    assert len(examples) == 4
     for example_text in examples:
         assert study_of(tmp_path, example_text).name in example_text
