@@ -124,7 +124,6 @@ def _evaluator(study: Study, directory: RunDirectory) -> Evaluator:
     if not can_prune(study):
         return lambda ids: scores_of(study, _points(study, directory, next(numbers), ids))
     score = scorer(study)
-
     names = [f"cost_{number}" for number in range(len(study.objectives))]
 
     def evaluator(ids: IntArray) -> Scores:
