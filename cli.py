@@ -104,7 +104,7 @@ def pareto(run: str | None, metrics: tuple[str, ...], form: str, out: Path | Non
 @out_option("Folder of the run.  [default: results/NAME-optimize]")
 @click.option("--algorithm", metavar="NAME", help="nsga2, nsga3, random or local.  [default: the config's, else nsga2]")
 @click.option("--evaluations", type=click.IntRange(1, 1_000_000), metavar="N",
-              help="Designs to evaluate at most.  [default: the config's, else 20000]")  # fmt: skip
+              help="Designs, or pairs of a network and a design, at most.  [default: the config's, else 20000]")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), metavar="S",
               help="Seed of the random generator.  [default: the config's, else 0]")  # fmt: skip
 @click.option("--fresh", is_flag=True, help="Replace a run that is there instead of resuming it.")
@@ -126,6 +126,7 @@ def optimize(
 
     from dse.config import load_study
     from dse.config.options import load_names
+    from dse.metrics import of_networks
     from dse.optimize import optimize as run_optimize
     from dse.optimizers import list_algorithms
     from dse.report.run import RESULTS
@@ -137,8 +138,9 @@ def optimize(
     with show_progress() as progress:
         path = out or RESULTS / f"{study.name}-optimize"
         summary = run_optimize(replace(study, optimization=options), path, fresh, progress)
+    what = "pairs of network and design" if of_networks(study.objectives) else "designs"
     click.echo(
-        f"{summary.path}: {summary.designs:,} of {summary.space:,} designs evaluated by {options.algorithm}, stopped "
+        f"{summary.path}: {summary.designs:,} of {summary.space:,} {what} evaluated by {options.algorithm}, stopped "
         f"by {summary.stopped}; front of {summary.distinct:,} points ({summary.front:,} designs), "
         f"{summary.wall_s:.1f} s{' (finished before)' if summary.found else ''}"
     )

@@ -12,10 +12,22 @@ from dse.report.answers import answers
 from dse.report.full import pareto, report
 from dse.report.run import open_run
 from dse.report.usable import load_points
+from dse.sweep import sweep
+from tests.studies import quiet, study_of
 from tests.synthetic_run import SPACE, accuracy, rated, write_rated_run, write_run
+from workloads.families import FAMILIES
 from workloads.layer import Accuracy
 
 JOINT = ("accuracy", "perf_per_area", "energy")
+MANY = """
+schema: 1
+name: many
+architectures: {family: resnet-cifar10, axes: {width1: [8], width2: [16, 24]}}
+accuracy: {tables: [mine.csv]}
+space: {pe_type: int8, rows: [8, 12]}
+objectives: [accuracy, energy]
+"""
+MEMBERS = [each.name for each in FAMILIES["resnet-cifar10"].members({"width1": [8], "width2": [16, 24]})]
 SMALL = {axis: values[-2:] for axis, values in SPACE.items()}
 
 
@@ -225,3 +237,16 @@ def test_planes_that_a_run_does_not_tell_are_left_out(tmp_path):
     assert "accuracy_energy.png" in names
     assert "accuracy_perf_per_area.png" not in names
     assert "figure accuracy_perf_per_area left out" in (tmp_path / "out/report.md").read_text()
+
+
+def test_many_networks_that_compete_are_reported_by_their_front_even_where_all_points_are_kept(tmp_path):
+    values = [f"{name},int8,{40 + place},measured,made up" for place, name in enumerate(MEMBERS)]
+    (tmp_path / "mine.csv").write_text("\n".join(["network,pe_type,accuracy_percent,evidence,source", *values]) + "\n")
+    study = study_of(tmp_path, MANY)
+    assert sweep(study, tmp_path / "run", 1, False, quiet).points == len(MEMBERS) * 2
+    run = open_run(tmp_path / "run")
+    assert run.kept is None
+    assert run.reported == ("accuracy", "energy")
+    names = {path.name for path in report(run)}
+    assert {"coexploration.png", "accuracy_levels.csv"} <= names
+    assert not {"scatter.png", "spreads.csv"} & names

@@ -38,8 +38,8 @@ def accuracy_points(run: Run, metrics: Sequence[str] = PLANES) -> Points | None:
 
     "workload" is the data set where networks compete, else the network. None where nothing is there to show.
     """
-    known = [name for name in metrics if run.kept is None or name in run.kept]
-    told = run.kept is None or not run.competes or ACCURACY in run.kept
+    known = [name for name in metrics if run.reported is None or name in run.reported]
+    told = run.reported is None or not run.competes or ACCURACY in run.reported
     if not (known and told and run.accuracies):
         return None
     try:

@@ -102,7 +102,8 @@ def pareto(run: Run, metrics: Sequence[str], out_dir: Path | None = None) -> Par
     from dse.report.figures import save
 
     out = run.path if out_dir is None else out_dir
-    names = pair(metrics) if run.kept is None else kept_metrics(run, known(metrics))
+    asked = metrics or (run.config["objectives"] if run.competes else ())
+    names = pair(asked) if run.kept is None else kept_metrics(run, known(metrics))
     points = load_points(run, names)
     best, front = best_table(run, points, names), front_table(run, points, names)
     csv_path = write(out / "pareto.csv", to_csv(front, run.provenance))

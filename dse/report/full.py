@@ -38,8 +38,8 @@ def report(run: Run, out_dir: Path | None = None) -> list[Path]:
     The same run gives the same bytes. Raises RunError when the run has no usable point.
     """
     out = run.path if out_dir is None else out_dir
-    points = load_points(run, run.kept or GAIN_METRICS)
-    makes = report_tables if run.kept is None else kept_tables
+    points = load_points(run, run.reported or GAIN_METRICS)
+    makes = report_tables if run.reported is None else kept_tables
     tables = [table for table in (*makes(run, points), *accuracy_tables(run)) if table.rows]
     paths = [write(out / f"{table.name}.csv", to_csv(table, run.provenance)) for table in tables]
     messages, sections = [*missing_baselines(points), *missing_heldout(), *left_out(run)], []
@@ -53,7 +53,7 @@ def report(run: Run, out_dir: Path | None = None) -> list[Path]:
             continue
         except figures.SkipFigureError as reason:
             messages.append(f"figure {name} left out: {reason}")
-    gains_page = gains_markdown(points, run.kept or GAIN_METRICS)
+    gains_page = gains_markdown(points, run.reported or GAIN_METRICS)
     page = [_head(run, points, messages), *answers(run), "## Figures\n", *sections, "## Tables\n", gains_page]
     page += [_table_section(table) for table in tables]
     paths.append(write(out / "gains.md", gains_page))
@@ -84,7 +84,7 @@ def report_tables(run: Run, points: Points) -> list[Table]:
 
 def kept_tables(run: Run, points: Points) -> list[Table]:
     """The tables of a run that does not keep every point; see `dse.report.kept`."""
-    kept, lacking = run.kept or (), without(run)[0]
+    kept, lacking = run.reported or (), without(run)[0]
     types = [name for (name,), _ in points.groups("pe_type")]
     tables = [best_table(run, points, kept), front_table(run, points, kept), gains_table(points, kept)]
     if "breakdown" not in lacking:
@@ -98,7 +98,7 @@ def accuracy_tables(run: Run) -> list[Table]:
     known = Table.of("accuracy", "Accuracy of the networks", accuracy_rows(run), note)
     if not run.competes or not run.accuracies:
         return [known]
-    metrics = run.kept or tuple(run.config["objectives"])
+    metrics = run.reported or tuple(run.config["objectives"])
     if not of_networks(metrics) or not ratio_metrics(metrics):
         return [known]
     points = load_points(run, metrics)

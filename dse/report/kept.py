@@ -54,15 +54,15 @@ def kept_messages(run: Run, metrics: Sequence[str]) -> tuple[str, ...]:
 
 def without(run: Run) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names of the tables and of the figures that a report of the run has to do without."""
-    if run.kept is None:
+    if run.reported is None:
         return (), ()
     tables, figures = list(TABLES), list(FIGURES)
-    if run.competes or not set(BY) <= set(run.kept):  # networks that compete: bests are of other ones with each PE type
+    if run.competes or not set(BY) <= set(run.reported):  # bests of PE types would be of different networks
         tables.append("breakdown")
         figures.append("breakdown")
     elif len(run.clock_settings) > 1:
         figures.append("breakdown")  # shows designs of one clock setting
-    if run.competes or not set(GAIN_METRICS) <= set(run.kept):
+    if run.competes or not set(GAIN_METRICS) <= set(run.reported):
         figures += ["gains_over_int16", "gains_over_int8"]
     return tuple(tables), tuple(figures)
 
@@ -70,8 +70,9 @@ def without(run: Run) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def left_out(run: Run) -> tuple[str, ...]:
     """One line on what a report of the run does without; none where the run keeps every point."""
     tables, figures = without(run)
-    if run.kept is None:
+    if run.reported is None:
         return ()
-    best = f"best in {', '.join(run.kept)}{' over all networks of a data set' if run.competes else ''}"
-    return (f"left out, since the run keeps only what is {best}: tables {', '.join(tables)}; "
-            f"figures {', '.join(figures)} ({ALL_HINT})",)  # fmt: skip
+    best = f"best in {', '.join(run.reported)}{' over all networks of a data set' if run.competes else ''}"
+    why = f"the run keeps only what is {best}" if run.kept else f"many networks compete: shown is what is {best}"
+    hint = f" ({ALL_HINT})" if run.kept else ""
+    return (f"left out, since {why}: tables {', '.join(tables)}; figures {', '.join(figures)}{hint}",)

@@ -28,6 +28,7 @@ IntArray = NDArray[np.int64]
 RESULTS = Path("results")
 META = "run.json"
 POINTS = "points.parquet"
+MANY_NETWORKS = 12  # a report does not show so many, one by one
 UNNAMED = "unnamed data set"
 
 
@@ -62,6 +63,15 @@ class Run:
             return None
         objectives = tuple(self.config["objectives"])
         return objectives if keep == "front" else objectives[:1]
+
+    @property
+    def reported(self) -> tuple[str, ...] | None:
+        """The metrics whose fronts are all that a report shows: `kept`; the objectives where networks compete and
+        there are many, or only what a search came by; None where it shows every network by itself."""
+        few = "optimize" not in self.meta and len(self.config.get("workloads", ())) <= MANY_NETWORKS
+        if self.kept is not None or not self.competes or few:
+            return self.kept
+        return tuple(self.config["objectives"])
 
     @property
     def competes(self) -> bool:

@@ -108,7 +108,7 @@ def load_points(run: Run, metrics: Sequence[str]) -> Points:
     if run.kept is not None and len(run.clock_settings) > 1:
         codes["clock_setting"], names["clock_setting"] = np.zeros(len(usable), np.int64), (ANY,)
     codes[NETWORK], names[NETWORK] = codes["workload"], names["workload"]
-    if of_networks(metrics) or (run.kept is not None and run.competes):
+    if of_networks(metrics) or (run.reported is not None and run.competes):
         codes["workload"], names["workload"] = _by_dataset(run, codes[NETWORK], names[NETWORK])
     keep = np.flatnonzero(usable)
     return Points(
