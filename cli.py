@@ -103,8 +103,12 @@ def pareto(run: str | None, metrics: tuple[str, ...], form: str, out: Path | Non
 @click.argument("config", type=click.Path(path_type=Path))
 @out_option("Folder of the run.  [default: results/NAME-optimize]")
 @click.option("--algorithm", metavar="NAME", help="nsga2, nsga3, random or local.  [default: the config's, else nsga2]")
-@click.option("--evaluations", type=click.IntRange(1, 1_000_000), metavar="N",
-              help="Designs, or pairs of a network and a design, at most.  [default: the config's, else 20000]")  # fmt: skip
+@click.option(
+    "--evaluations",
+    type=click.IntRange(1, 1_000_000),
+    metavar="N",
+    help="Designs (or pairs of network and design) at most.  [default: the config's, or 20000]",
+)
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), metavar="S",
               help="Seed of the random generator.  [default: the config's, else 0]")  # fmt: skip
 @click.option("--fresh", is_flag=True, help="Replace a run that is there instead of resuming it.")

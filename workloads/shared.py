@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from workloads.layer import Layer, Workload
 
 
@@ -23,3 +26,12 @@ def shared_layers(workloads: Sequence[Workload]) -> list[LayerCount]:
         for layer in workload.unique_layers():
             found.setdefault(layer.shape, LayerCount(layer, [])).counts.append((index, layer.count))
     return list(found.values())
+
+
+def count_table(layers: Sequence[LayerCount], networks: int) -> NDArray[np.int64]:
+    """How often each network has each layer, (networks, layers)."""
+    table = np.zeros((networks, len(layers)), np.int64)
+    for column, each in enumerate(layers):
+        for network, count in each.counts:
+            table[network, column] = count
+    return table

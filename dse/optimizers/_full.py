@@ -23,7 +23,7 @@ from dse.optimizers._lattice import IntArray
 from dse.points import SCHEMA, points_table
 from dse.space import Block, Grid
 from dse.sweep import BLOCK_DESIGNS
-from workloads.shared import shared_layers
+from workloads.shared import count_table, shared_layers
 
 
 def full_points(study: Study, ids: IntArray) -> pa.Table:
@@ -83,10 +83,8 @@ def _evaluated(study: Study, grid: Grid, networks: IntArray, block: Block) -> Ev
         energy_pj=dict.fromkeys(ENERGY_PARTS, 0.0),
     )  # fmt: skip
     reason = np.zeros(len(networks), np.int64)
-    for each in shared_layers(study.workloads):
-        count = np.zeros(len(study.workloads), np.int64)
-        for network, instances in each.counts:
-            count[network] = instances
+    layers = shared_layers(study.workloads)
+    for each, count in zip(layers, count_table(layers, len(study.workloads)).T, strict=True):
         own = np.flatnonzero(count[networks])
         if not len(own):
             continue

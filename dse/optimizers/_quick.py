@@ -25,16 +25,13 @@ from dse.optimizers._lattice import IntArray
 from dse.optimizers._scores import scores
 from dse.space import Grid
 from workloads.layer import Layer
-from workloads.shared import LayerCount, shared_layers
+from workloads.shared import LayerCount, count_table, shared_layers
 
 
 def quick_scores(study: Study) -> Evaluator:
     """What scores candidates of a study that `can_prune`."""
     layers = shared_layers(study.workloads)
-    counts = np.zeros((len(study.workloads), len(layers)), np.int64)
-    for index, each in enumerate(layers):
-        for workload, count in each.counts:
-            counts[workload, index] = count
+    counts = count_table(layers, len(study.workloads))
     macs = [workload.macs for workload in study.workloads]
     constants = {
         pe_type: np.column_stack([macs, [workload.accuracy_and_drop(pe_type) for workload in study.workloads]])

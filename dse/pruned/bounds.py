@@ -26,7 +26,7 @@ from dse.pruned.boxes import Boxes, highest
 from dse.pruned.quick import with_accuracies
 from dse.space import BoolArray, FloatArray, Grid, IntArray
 from workloads.layer import Workload
-from workloads.shared import LayerCount, shared_layers
+from workloads.shared import LayerCount, count_table, shared_layers
 
 SLACK = 1.003  # by which a bound may miss the best that it could be: a faster search
 SAFETY = 1e-9
@@ -72,10 +72,7 @@ class BoxBounds:
         programs = [
             {name: Program.of(bench, each.layer, name, value_only=True) for name in OBJECTIVES} for each in layers
         ]
-        counts = np.zeros((len(study.workloads), len(layers)))
-        for index, each in enumerate(layers):
-            for workload, count in each.counts:
-                counts[workload, index] = count
+        counts = count_table(layers, len(study.workloads)).astype(np.float64)
         prices = {name: value for name, value in vars(hardware.prices).items() if name not in ("bits", "sparsity")}
         fields: dict[str, Any] = prices | {
             "area_mm2": sum(hardware.area_mm2.values()), "pes": hardware.pes, "period_us": 1 / hardware.clock_mhz,
