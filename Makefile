@@ -34,6 +34,7 @@ test: .venv/.dev  ## the default tests: a few minutes on two cores
 
 test-all: .venv/.characterize .venv/.train  ## the long tests and those that synthesize, too
 	$(BIN)/python -m pytest -m 'slow or characterize'
+	$(BIN)/python -m pytest tests/accuracy  # with PyTorch, which the default tests do without
 
 check: .venv/.dev  ## lint, format and types
 	$(BIN)/ruff check .
