@@ -118,6 +118,11 @@ def test_a_network_of_unknown_accuracy_is_on_no_front_with_accuracy(tmp_path: Pa
         (rows_of(), {"architectures": {"family": "resnet-cifar10", "axes": {"width1": []}}}, "must not be empty"),
         (rows_of(), {"architectures": {"family": "resnet-cifar10", "axes": {"width1": [0]}}}, "must be at least 1"),
         (rows_of(), {"architectures": {"family": "resnet-cifar10", "axes": {"width1": [8, 8]}}}, "must differ"),
+        (
+            rows_of(),
+            {"architectures": {"family": "resnet-cifar10", "axes": {axis: [*range(1, 101)] for axis in FAMILY.axes}}},
+            "must give at most 1000 networks in all, got 1000000000000",
+        ),
         (rows_of(), {"accuracy": {"evidence": ["guessed"]}}, "unknown level of evidence"),
     ],
 )

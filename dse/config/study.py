@@ -1,7 +1,7 @@
 """Config file -> frozen `Study`. Every check of outside input starts here, and all problems are reported at once.
 
-`yaml_source` reads the file, `schema` says what it may hold, `validation` compares the two, and
-`workloads.loader` reads the networks it names.
+`yaml_source` reads the file, `schema` says what it may hold, `validation` compares the two, and `networks` finds the
+networks and their accuracies.
 docs/config.md describes the file.
 """
 
@@ -10,25 +10,22 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dse.config.schema import MAX_ALL_POINTS, MAX_WORKLOADS, ArchitecturesModel, ConfigModel, TopModel, design_space
-from dse.config.validation import RULES, spads_without_use, validate
+from dse.config.networks import architecture_axes, load_networks
+from dse.config.schema import MAX_ALL_POINTS, ConfigModel, TopModel, design_space
+from dse.config.validation import spads_without_use, validate
 from dse.config.yaml_source import Source, read_yaml
-from dse.errors import InputError, Problem, did_you_mean
+from dse.errors import InputError, Problem
 from dse.metrics import of_networks
 from dse.space import DesignSpace
 from dse.sparsity import NO_ZEROS, ZEROS_HINT, Sparsity
 from dse.technology import Technology
 from pe_library.memory.noc import NocParameters
-from pe_library.model import list_pe_types
-from workloads.accuracies import Run, read_runs, shipped_runs, with_accuracies
-from workloads.families import FAMILIES
 from workloads.layer import Workload
-from workloads.loader import list_workloads, load_workload
 
 MAX_BATCH_MACS = 2**56  # leaves 2^7 to int64 for the bits of an operand
 
@@ -143,10 +140,7 @@ def load_study(path: Path | str) -> Study:
     source, problems = read_yaml(path)
     config, broken_rules = validate(ConfigModel, source)
     broken_rules += spads_without_use(source, ("space",))
-    workloads, unread = _load_workloads(source, path.parent)
-    if config is not None:
-        unread += _add_architectures(source, config, workloads)
-        unread += _add_accuracies(source, config, workloads, path.parent)
+    workloads, unread = load_networks(source, config, path.parent)
     unusable = {problem.path for problem in problems}  # what YAML could not read breaks rules of the schema, too
     problems += [problem for problem in (*broken_rules, *unread) if problem.path not in unusable]
     if config is not None:
@@ -160,90 +154,6 @@ def with_optimization(study: Study) -> Study:
     """The study with `optimization` in its canonical form and in its hash: what identifies a search of its space."""
     resolved = {**study.resolved, "optimize": asdict(study.optimization)}
     return replace(study, resolved=resolved, sha256=_sha256(resolved))
-
-
-def _load_workloads(source: Source, folder: Path) -> tuple[dict[str, Workload], list[Problem]]:
-    """The workloads that the config names, by name, and what is wrong with the others."""
-    entries = source.data.get("workloads")
-    loaded: dict[str, Workload] = {}
-    problems: list[Problem] = []
-    if "architectures" not in source.data and entries in (None, []):
-        given = "workloads" in source.data
-        problems.append(source.problem(("workloads",), RULES["too_short" if given else "missing"], entries))
-    seen = set()
-    for index, entry in enumerate(entries[:MAX_WORKLOADS] if isinstance(entries, list) else []):
-        if not isinstance(entry, str) or not entry or entry in seen:
-            continue  # a broken rule of the schema, reported there
-        seen.add(entry)
-        location = ("workloads", index)
-        if entry not in list_workloads() and not Path(entry).suffix and len(Path(entry).parts) == 1:
-            hint = did_you_mean(entry, list_workloads())
-            problems.append(source.problem(location, "unknown workload", entry, hint))
-            continue
-        try:
-            workload = load_workload(entry if entry in list_workloads() else str(folder / entry))
-        except InputError as error:
-            prefix = source.problem(location, "").path
-            problems += [Problem(f"{prefix}: {p.path}", p.rule, p.value, p.hint) for p in error.problems]
-            continue
-        if workload.name in loaded:
-            problems.append(source.problem(location, "names of workloads must differ", workload.name))
-        loaded[workload.name] = workload
-    return loaded, problems
-
-
-def _add_architectures(source: Source, config: ConfigModel, workloads: dict[str, Workload]) -> list[Problem]:
-    """Add the members of the family, if any; what is wrong with them."""
-    given = config.architectures
-    if given is None:
-        return []
-    members = FAMILIES[given.family].members(given.axes)
-    if len(members) + len(workloads) > MAX_WORKLOADS:
-        rule = f"must give at most {MAX_WORKLOADS} networks in all"
-        return [source.problem(("architectures",), rule, len(members) + len(workloads))]
-    same = [member.name for member in members if member.name in workloads]
-    workloads |= {member.name: member for member in members}
-    return [source.problem(("architectures",), "names of workloads must differ", name) for name in same]
-
-
-def _add_accuracies(source: Source, config: ConfigModel, workloads: dict[str, Workload], folder: Path) -> list[Problem]:
-    """Give the workloads their accuracies; what is wrong with the tables of the user, or missing."""
-    own: list[Run] = []
-    problems: list[Problem] = []
-    for index, name in enumerate(config.accuracy.tables):
-        prefix = source.problem(("accuracy", "tables", index), "").path
-        try:
-            own += read_runs(folder / name, workloads, list_pe_types(), name)
-        except InputError as error:
-            problems += [Problem(f"{prefix}: {p.path}", p.rule, p.value, p.hint) for p in error.problems]
-    if problems:
-        return problems
-    stated = {(run.network, run.pe_type) for run in own}
-    shipped = [run for run in shipped_runs() if (run.network, run.pe_type) not in stated]
-    workloads |= {
-        each.name: each for each in with_accuracies(workloads.values(), [*own, *shipped], config.accuracy.evidence)
-    }
-    return _unknown_accuracies(source, config, workloads, {run.network for run in own})
-
-
-def _unknown_accuracies(
-    source: Source, config: ConfigModel, workloads: Mapping[str, Workload], own: Set[str]
-) -> list[Problem]:
-    """Accuracies that the study is about and nothing states: all of them, or some of a network in a user's table."""
-    if not of_networks((*config.objectives, *config.constraints)):
-        return []
-    space: Any = config.space
-    missing = {
-        workload.name: [name for name in space.pe_type if workload.accuracy(name) is None]
-        for workload in workloads.values()
-    }
-    hint = f"evidence that counts: {', '.join(config.accuracy.evidence)}; a table of yours may add to it"
-    if workloads and all(len(names) == len(space.pe_type) for names in missing.values()):
-        return [source.problem(("accuracy",), "no accuracy is known of any network of this study", hint=hint)]
-    return [
-        source.problem(("accuracy", "tables"), f"no accuracy of {name} on {', '.join(missing[name])}", hint=hint)
-        for name in sorted(own) if missing[name]
-    ]  # fmt: skip
 
 
 def _too_much_work(source: Source, config: ConfigModel, workloads: Mapping[str, Workload]) -> list[Problem]:
@@ -281,18 +191,12 @@ def _study(config: ConfigModel, workloads: Mapping[str, Workload]) -> Study:
         objectives=tuple(config.objectives),
         constraints=tuple(Constraint(name, bounds.min, bounds.max) for name, bounds in config.constraints.items()),
         evidence=tuple(config.accuracy.evidence),
-        architectures=_architecture_axes(config.architectures),
+        architectures=architecture_axes(config),
         mapping_objective=config.mapping.objective,
         technology=technology,
         resolved=resolved,
         sha256=_sha256(resolved),
     )
-
-
-def _architecture_axes(given: ArchitecturesModel | None) -> dict[str, tuple[int, ...]]:
-    if given is None:
-        return {}
-    return {name: tuple(given.axes.get(name, usual)) for name, usual in FAMILIES[given.family].axes.items()}
 
 
 def _keep(given: str | TopModel, points: int) -> Keep:
