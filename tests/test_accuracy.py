@@ -33,6 +33,7 @@ def study_of(folder: Path, rows: list[str], **changes: Any) -> Study:
         **changes,
     }  # fmt: skip
     (folder / "mine.csv").write_text("\n".join([HEADER, *rows]) + "\n")
+    (folder / "again.csv").write_text("\n".join([HEADER, *rows[:1]]) + "\n")
     (folder / "study.yaml").write_text(yaml.safe_dump(content))
     return load_study(folder / "study.yaml")
 
@@ -123,6 +124,11 @@ def test_a_network_of_unknown_accuracy_is_on_no_front_with_accuracy(tmp_path: Pa
             {"architectures": {"family": "resnet-cifar10", "axes": {axis: [*range(1, 101)] for axis in FAMILY.axes}}},
             "must give at most 1000 networks in all, got 1000000000000",
         ),
+        (rows_of(), {"architectures": None, "accuracy": {}}, "workloads: required key is missing"),
+        (rows_of(), {"objectives": ["accuracy"]}, "must hold a metric of the accelerator"),
+        (rows_of(), {"objectives": ["accuracy_drop", "energy"]}, "no accuracy_drop is known"),
+        (rows_of(), {"accuracy": {"tables": ["mine.csv", "again.csv"]}}, "again.csv repeats what mine.csv has"),
+        ([*rows_of()[1:], rows_of()[0].replace(",images", ",others")], {}, "must be of one data set"),
         (rows_of(), {"accuracy": {"evidence": ["guessed"]}}, "unknown level of evidence"),
     ],
 )

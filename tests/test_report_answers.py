@@ -40,10 +40,29 @@ def known(pe_type, percent, **others):
     return Accuracy(**accuracy(pe_type, percent, **others))
 
 
-def test_on_par_is_within_two_standard_errors():
+def test_on_par_is_within_the_margin():
     for points, verdict in ((0.59, "below INT8 (on par)"), (0.61, "below INT8 (not on par)"), (-0.61, "(better)")):
-        assert verdict in Difference(points, 0.3, "").words("INT8")
-    assert "no verdict" in Difference(1.0, None, "").words("INT8")
+        assert verdict in Difference(points, 0.3, "", 0.6).words("INT8")
+    assert "no verdict" in Difference(1.0, None, "", None).words("INT8")
+    assert "no verdict" in Difference(1.0, 0.1, "", None).words("INT8")
+
+
+def test_few_seeds_have_a_wide_margin_and_no_difference_below_the_test_error_counts():
+    def margin(*drops):
+        seeds = {("net", "int8"): dict(enumerate([90.0] * len(drops)))}
+        seeds["net", "lightpe1"] = {seed: 90.0 - drop for seed, drop in enumerate(drops)}
+        own = known("lightpe1", 90.0 - sum(drops) / len(drops), runs=len(drops))
+        return difference("net", own, known("int8", 90.0, runs=len(drops)), seeds).margin
+
+    assert margin(0.01, 0.02, 0.03) == 0.3  # the test error
+    assert margin(1.0, 2.0, 3.0) == pytest.approx(4.303 / math.sqrt(3), rel=1e-3)  # Student's t, two degrees of freedom
+    assert margin(1.0, 2.0) == pytest.approx(2 * math.hypot(0.3, 0.3))  # two pairs say nothing of their spread
+
+
+def test_scores_that_rank_get_no_verdict():
+    own, other = ({str(n): known(name, 80.0 + n, evidence="ranked") for n in range(9)} for name in ("lightpe1", "int8"))
+    assert difference_over_networks(own, other).margin is None
+    assert difference("0", own["0"], other["0"], {}).margin is None
 
 
 def test_a_difference_is_paired_by_seed_where_both_are_the_mean_of_shipped_seeds():

@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 import os
 import statistics
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from pathlib import Path
 
 from dse.errors import InputError, Problem, did_you_mean
+from workloads.families import member_layers
 from workloads.layer import Accuracy, Workload
+from workloads.loader import list_workloads, load_workload
 from workloads.table import Row, Table, percent, read_text, split_table
 
 LEVELS = ("measured", "published", "ranked")  # a value of the first one that is there counts
@@ -30,7 +31,10 @@ _MAX_PROBLEMS = 20
 
 @dataclass(frozen=True)
 class Run:
-    """One row of a table: one training, one score, or one published value."""
+    """One row of a table: one training, one score, or one published value.
+
+    Rows of one `origin` (a recipe, a source, a user's table) compare with each other, rows of two do not.
+    """
 
     network: str
     pe_type: str
@@ -39,28 +43,52 @@ class Run:
     error_percent: float | None
     evidence: str
     source: str
+    origin: str
     seed: int = 0
     fp32_percent: float | None = None  # of its own source
 
 
-def with_accuracies(workloads: Iterable[Workload], runs: Collection[Run], levels: Collection[str]) -> list[Workload]:
-    """The workloads with what the tables know of them at these levels of evidence, one value per PE type."""
-    known = accuracies(runs, levels)
-    return [replace(each, accuracies=tuple(known.get(each.name, {}).values())) for each in workloads]
+def with_accuracies(
+    workloads: Iterable[Workload], own: Collection[Run], shipped: Collection[Run], levels: Collection[str]
+) -> list[Workload]:
+    """The workloads with what the tables know of them at these levels of evidence, one value per PE type.
+
+    A user's values go by name and count before shipped ones, which are for networks of the very layers. Raises
+    InputError where the values of a network are of several data sets.
+    """
+    own = [run for run in own if run.evidence in levels]
+    stated = {(run.network, run.pe_type) for run in own}
+    others = [run for run in shipped if (run.network, run.pe_type) not in stated]
+    mine, known = accuracies(own, levels), accuracies([*own, *others], levels)
+    return [_with(each, known if is_shipped(each) else mine) for each in workloads]
+
+
+def _with(workload: Workload, known: Mapping[str, Mapping[str, Accuracy]]) -> Workload:
+    values = known.get(workload.name, {}).values()
+    datasets = sorted({value.dataset for value in values if value.dataset})
+    if len(datasets) > 1:
+        rule = f"accuracies of {workload.name} must be of one data set"
+        raise InputError(Problem("dataset", rule, ", ".join(datasets)))
+    return replace(workload, accuracies=tuple(replace(value, dataset="".join(datasets)) for value in values))
+
+
+def is_shipped(workload: Workload) -> bool:
+    """Whether it has the layers of the shipped network, or member of a family, of its name."""
+    if workload.name in list_workloads():
+        return workload.layers == load_workload(workload.name).layers
+    return workload.layers == member_layers(workload.name)
 
 
 def accuracies(runs: Collection[Run], levels: Collection[str] = LEVELS) -> dict[str, dict[str, Accuracy]]:
-    """Network -> PE type -> accuracy: of the most trusted level of those given."""
+    """Network -> PE type -> accuracy: of the most trusted level of those given, of several origins the first."""
     found: dict[str, dict[str, Accuracy]] = {}
     for level in (level for level in LEVELS if level in levels):
-        own = sorted(
-            (run for run in runs if run.evidence == level), key=lambda run: (run.network, run.pe_type, run.seed)
-        )
-        by_pair = {
-            pair: _one_per_seed(group) for pair, group in groupby(own, key=lambda run: (run.network, run.pe_type))
-        }
-        for (network, pe_type), group in by_pair.items():
-            value = _mean(group, by_pair.get((network, REFERENCE), []))
+        groups: dict[tuple[str, str], dict[str, list[Run]]] = {}
+        for run in (run for run in runs if run.evidence == level):
+            groups.setdefault((run.network, run.pe_type), {}).setdefault(run.origin, []).append(run)
+        for (network, pe_type), by_origin in groups.items():
+            origin, own = next(iter(by_origin.items()))
+            value = _mean(own, groups.get((network, REFERENCE), {}).get(origin, []))
             found.setdefault(network, {}).setdefault(pe_type, value)
     return found
 
@@ -68,10 +96,10 @@ def accuracies(runs: Collection[Run], levels: Collection[str] = LEVELS) -> dict[
 def shipped_runs() -> tuple[Run, ...]:
     """All rows of the shipped tables."""
     return (
-        *(_run(row, "top1_percent", row["stderr_percent"], f"recipe {row['recipe']} {row['recipe_sha256']}")
+        *(_run(row, "top1_percent", f"recipe {row['recipe']} {row['recipe_sha256']}")
           for row in _rows("measured.csv") if row["recipe"] not in UNCOUNTED),
-        *(_run(row, "score_percent", "", "weight-sharing network") for row in _rows("ranked.csv")),
-        *(_run(row, "top1_percent", "", row["source"]) for row in _rows("published.csv") if row["pe_type"]),
+        *(_run(row, "score_percent", f"weight-sharing network {row['recipe_sha256']}") for row in _rows("ranked.csv")),
+        *(_run(row, "top1_percent", row["source"]) for row in _rows("published.csv") if row["pe_type"]),
     )  # fmt: skip
 
 
@@ -80,8 +108,8 @@ def read_runs(
 ) -> tuple[Run, ...]:
     """The rows of a user's table: COLUMNS, any of OPTIONAL, `#` comments. Raises InputError with all that is wrong."""
     table = split_table(read_text(path), where or os.fspath(path))
-    if not table.rows:
-        raise InputError(Problem(table.where, "has no header and no rows", hint=f"the header is {','.join(COLUMNS)}"))
+    if len(table.rows) < 2:
+        raise InputError(Problem(table.where, "must have a header and rows", hint=f"the header is {','.join(COLUMNS)}"))
     header, *rows = table.rows
     problems = _header_problems(table, header)
     runs: list[Run] = []
@@ -117,14 +145,6 @@ def _mean(runs: Sequence[Run], reference: Sequence[Run]) -> Accuracy:
     )  # fmt: skip
 
 
-def _one_per_seed(runs: Iterable[Run]) -> list[Run]:
-    """Of several values of one seed, from several sources, the first."""
-    found: dict[int, Run] = {}
-    for run in runs:
-        found.setdefault(run.seed, run)
-    return list(found.values())
-
-
 def _error_of_mean(values: Sequence[float]) -> float | None:
     return statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
 
@@ -137,10 +157,11 @@ def _rows(name: str) -> list[dict[str, str]]:
     return [dict(zip(header.cells, row.cells, strict=True)) for row in rows]
 
 
-def _run(row: dict[str, str], column: str, error: str, source: str) -> Run:
+def _run(row: dict[str, str], column: str, source: str) -> Run:
+    error, fp32 = row.get("stderr_percent"), row.get("fp32_percent")
     return Run(
         row["network"], row["pe_type"], row["dataset"], float(row[column]), float(error) if error else None,
-        row["evidence"], source, int(row.get("seed", 0)), float(fp32) if (fp32 := row.get("fp32_percent")) else None,
+        row["evidence"], source, source, int(row.get("seed", 0)), float(fp32) if fp32 else None,
     )  # fmt: skip
 
 
@@ -185,6 +206,6 @@ def _checked(
         cells.get("dataset", ""),
         accuracy,
         error,
-        cells["evidence"],
-        cells["source"],
-    )
+        cells["evidence"], cells["source"],
+        table.where,
+    )  # fmt: skip

@@ -90,6 +90,13 @@ def name_of(widths: Sequence[int], blocks: Sequence[int]) -> str:
     return f"{RESNET_CIFAR10}-w{'-'.join(map(str, widths))}-d{'-'.join(map(str, blocks))}"
 
 
+def member_layers(name: str) -> tuple[Layer, ...] | None:
+    """The layers of the member of a family that has this name, usual or not; None where there is none."""
+    found = _NAME.fullmatch(name)
+    numbers = [int(text) for text in found.groups()] if found else []
+    return resnet_cifar10(numbers[:3], numbers[3:]) if numbers and all(numbers) else None
+
+
 def parse_name(name: str) -> tuple[Three, Three]:
     """Widths and blocks of a usual member of `resnet-cifar10`. Raises InputError for any other name."""
     found = _NAME.fullmatch(name)

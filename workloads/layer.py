@@ -205,7 +205,7 @@ class Workload:
 
     @property
     def dataset(self) -> str:
-        """What its accuracies were measured on; accuracies on different data do not compare."""
+        """What all its accuracies were measured on; accuracies on different data do not compare."""
         return self.accuracies[0].dataset if self.accuracies else ""
 
     def only(self, names: Sequence[str]) -> Workload:

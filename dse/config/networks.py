@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,9 @@ from dse.config.schema import MAX_WORKLOADS, ConfigModel
 from dse.config.validation import RULES
 from dse.config.yaml_source import Source
 from dse.errors import InputError, Problem, did_you_mean
-from dse.metrics import of_networks
+from dse.metrics import METRICS
 from pe_library.model import list_pe_types
-from workloads.accuracies import Run, read_runs, shipped_runs, with_accuracies
+from workloads.accuracies import REFERENCE, Run, read_runs, shipped_runs, with_accuracies
 from workloads.families import FAMILIES
 from workloads.layer import Workload
 from workloads.loader import list_workloads, load_workload
@@ -43,7 +43,7 @@ def _load_workloads(source: Source, folder: Path) -> tuple[dict[str, Workload], 
     entries = source.data.get("workloads")
     loaded: dict[str, Workload] = {}
     problems: list[Problem] = []
-    if "architectures" not in source.data and entries in (None, []):
+    if source.data.get("architectures") is None and entries in (None, []):
         given = "workloads" in source.data
         problems.append(source.problem(("workloads",), RULES["too_short" if given else "missing"], entries))
     seen = set()
@@ -77,7 +77,10 @@ def _add_architectures(source: Source, config: ConfigModel, workloads: dict[str,
     if count + len(workloads) > MAX_WORKLOADS:
         rule = f"must give at most {MAX_WORKLOADS} networks in all"
         return [source.problem(("architectures",), rule, count + len(workloads))]
-    members = FAMILIES[given.family].members(given.axes)
+    try:
+        members = FAMILIES[given.family].members(given.axes)
+    except InputError as error:  # more MACs than counts hold
+        return [source.problem(("architectures",), f"{p.path} {p.rule}", p.value) for p in error.problems]
     same = [member.name for member in members if member.name in workloads]
     workloads |= {member.name: member for member in members}
     return [source.problem(("architectures",), "names of workloads must differ", name) for name in same]
@@ -93,31 +96,50 @@ def _add_accuracies(source: Source, config: ConfigModel, workloads: dict[str, Wo
             own += read_runs(folder / name, workloads, list_pe_types(), name)
         except InputError as error:
             problems += [Problem(f"{prefix}: {p.path}", p.rule, p.value, p.hint) for p in error.problems]
+    problems += _stated_twice(source, own)
     if problems:
         return problems
-    stated = {(run.network, run.pe_type) for run in own}
-    shipped = [run for run in shipped_runs() if (run.network, run.pe_type) not in stated]
-    workloads |= {
-        each.name: each for each in with_accuracies(workloads.values(), [*own, *shipped], config.accuracy.evidence)
-    }
+    try:
+        known = with_accuracies(workloads.values(), own, shipped_runs(), config.accuracy.evidence)
+    except InputError as error:
+        return [source.problem(("accuracy", "tables"), p.rule, p.value) for p in error.problems]
+    workloads |= {each.name: each for each in known}
     return _unknown_accuracies(source, config, workloads, {run.network for run in own})
+
+
+def _stated_twice(source: Source, own: Sequence[Run]) -> list[Problem]:
+    """Values that two tables of the user have."""
+    first: dict[tuple[str, str, str], str] = {}
+    problems = []
+    for run in own:
+        origin = first.setdefault((run.network, run.pe_type, run.evidence), run.origin)
+        if origin != run.origin:
+            rule = f"{run.origin} repeats what {origin} has"
+            problems.append(source.problem(("accuracy", "tables"), rule, f"{run.network}, {run.pe_type}"))
+    return problems
 
 
 def _unknown_accuracies(
     source: Source, config: ConfigModel, workloads: Mapping[str, Workload], own: Set[str]
 ) -> list[Problem]:
     """Accuracies that the study is about and nothing states: all of them, or some of a network in a user's table."""
-    if not of_networks((*config.objectives, *config.constraints)):
+    asked = [name for name in (*config.objectives, *config.constraints) if METRICS[name].of_network]
+    if not asked:
         return []
     space: Any = config.space
+    needed = tuple(dict.fromkeys(int(name == "accuracy_drop") for name in asked))
     missing = {
-        workload.name: [name for name in space.pe_type if workload.accuracy(name) is None]
+        workload.name: [
+            name for name in space.pe_type if any(math.isnan(workload.accuracy_and_drop(name)[i]) for i in needed)
+        ]
         for workload in workloads.values()
     }
     hint = f"evidence that counts: {', '.join(config.accuracy.evidence)}; a table of yours may add to it"
+    if 1 in needed:
+        hint = f"accuracy_drop needs {REFERENCE} of the same table; {hint}"
     if workloads and all(len(names) == len(space.pe_type) for names in missing.values()):
-        return [source.problem(("accuracy",), "no accuracy is known of any network of this study", hint=hint)]
+        return [source.problem(("accuracy",), f"no {asked[0]} is known of any network of this study", hint=hint)]
     return [
-        source.problem(("accuracy", "tables"), f"no accuracy of {name} on {', '.join(missing[name])}", hint=hint)
+        source.problem(("accuracy", "tables"), f"no {asked[0]} of {name} on {', '.join(missing[name])}", hint=hint)
         for name in sorted(own) if missing[name]
     ]  # fmt: skip

@@ -288,6 +288,9 @@ class ConfigModel(Strict):
 
     @model_validator(mode="after")
     def _check(self) -> ConfigModel:
+        if all(METRICS[name].of_network for name in self.objectives):
+            hint = "all designs are alike in these"
+            raise broken("must hold a metric of the accelerator", at=("objectives",), value=self.objectives, hint=hint)
         if self.sample.n is not None:
             limit = design_space(dict(self.space)).size
             if self.sample.n > limit:

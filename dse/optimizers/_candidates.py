@@ -30,6 +30,7 @@ class Runs:
 def networks_of(study: Study) -> Networks:
     """The networks that compete in a study. Raises InputError where they do not compare, or are too many."""
     if not of_networks(study.objectives):
+        _check_constraints(study)
         return ONE
     datasets = sorted({workload.dataset or "one not named" for workload in study.workloads if workload.accuracies})
     if len(datasets) > 1:
@@ -42,6 +43,16 @@ def networks_of(study: Study) -> Networks:
         rule = f"must hold at most {MAX_DESIGNS} pairs of a network and a design"
         raise InputError(Problem("space", rule, hint="shorten some axes"))
     return networks
+
+
+def _check_constraints(study: Study) -> None:
+    """A design has to keep every constraint on every network: a network without accuracy would leave none."""
+    if not of_networks(constraint.metric for constraint in study.constraints):
+        return
+    lacking = [each.name for each in study.workloads if not each.accuracies]
+    if lacking:
+        hint = "give their accuracies, leave them out, or make accuracy an objective"
+        raise InputError(Problem("constraints", "no accuracy is known of some networks", ", ".join(lacking[:5]), hint))
 
 
 def runs_of(study: Study, ids: IntArray) -> Runs:

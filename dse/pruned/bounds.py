@@ -23,7 +23,7 @@ from dse.mapping.bench import Bench
 from dse.mapping.compiled.program import Arrays, Program, in_parts
 from dse.metrics import Totals
 from dse.pruned.boxes import Boxes, highest
-from dse.pruned.quick import with_accuracies
+from dse.pruned.quick import with_constants
 from dse.space import BoolArray, FloatArray, Grid, IntArray
 from workloads.layer import Workload
 from workloads.shared import LayerCount, count_table, shared_layers
@@ -144,7 +144,7 @@ class BoxBounds:
             macs, lowest["pes"], most["batch"], 1 / lowest["period_us"], cycles, lowest["area_mm2"] * (1 - SAFETY),
             energy_pj,
         )  # fmt: skip
-        return with_accuracies(totals, self.workloads, self.grid.pe_type, most["batch"].shape)
+        return with_constants(totals, self.workloads, self.grid.pe_type, most["batch"].shape)
 
     def _sums(self, of_layers: FloatArray) -> FloatArray:
         """Of (boxes, layers), over the layers of each network; what others do not fit is none of its concern."""

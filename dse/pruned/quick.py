@@ -68,7 +68,7 @@ class QuickCosts:
             per_workload([workload.macs for workload in workloads], designs.shape) * designs.batch, hardware.pes,
             designs.batch, hardware.clock_mhz, cycles, sum(hardware.area_mm2.values()), energy_pj,
         )  # fmt: skip
-        return with_accuracies(totals, workloads, designs.pe_type, designs.shape)
+        return with_constants(totals, workloads, designs.pe_type, designs.shape)
 
     def _kept(self, index: int, bench: Bench, arrays: CellArrays) -> list[FloatArray]:
         """Cycles and energy of one layer, with the shape of the designs; infinite where it does not fit."""
@@ -86,7 +86,7 @@ def per_workload(values: Sequence[float], shape: tuple[int, ...]) -> NDArray[Any
     return np.asarray(values).reshape(-1, *(1 for _ in shape))
 
 
-def with_accuracies(totals: Totals, workloads: Sequence[Workload], pe_type: str, shape: tuple[int, ...]) -> Totals:
+def with_constants(totals: Totals, workloads: Sequence[Workload], pe_type: str, shape: tuple[int, ...]) -> Totals:
     """Totals of (workloads, *shape) with the accuracies of the workloads; NaN where they are not known."""
     known = zip(*(workload.accuracy_and_drop(pe_type) for workload in workloads), strict=True)
     return totals.with_accuracy(*(per_workload(values, shape) for values in known))

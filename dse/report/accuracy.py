@@ -127,6 +127,11 @@ def finalist_rows(run: Run, points: Points, metrics: Sequence[str]) -> list[Row]
     """Per data set up to `FINALISTS` networks with a PE type, evenly spread over the front of all PE types."""
     measured = accuracies(shipped_runs(), ("measured",))
     rows: list[Row] = []
+
+    def measured_of(network: str, pe_type: str) -> Accuracy | None:  # the run's own, else the shipped one
+        own = run.accuracies[network][pe_type]
+        return own if own.evidence == "measured" else measured.get(network, {}).get(pe_type)
+
     for dataset, _, overall in fronts(points, metrics):
         pairs: dict[tuple[str, str], list[int]] = {}
         for position in overall.tolist():
@@ -136,7 +141,7 @@ def finalist_rows(run: Run, points: Points, metrics: Sequence[str]) -> list[Row]
         known = run.accuracies
         best_first = sorted(pairs, key=lambda pair: (-known[pair[0]][pair[1]].percent, pair))
         rows += [
-            _finalist(dataset, pair, known[pair[0]][pair[1]], measured.get(pair[0], {}).get(pair[1]))
+            _finalist(dataset, pair, known[pair[0]][pair[1]], measured_of(*pair))
             | {f"best_{METRICS[name].column}": _best(points, pairs[pair], name) for name in ratio_metrics(metrics)}
             for pair in thinned(best_first, FINALISTS)
         ]

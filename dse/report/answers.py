@@ -1,10 +1,10 @@
 """What a run says in words about its accuracies: are LightPEs on par with other PE types, and are they Pareto-optimal?
 
-*On par*: the accuracies differ by at most two standard errors of their difference. Of a network trained from one base
-it is a paired difference, over the seeds that both PE types have; over the networks of a data set it is the mean
-difference, paired by network (where they share weights, its error leaves out what other shared weights would change).
-Where neither is there its error is the root of the sum of both squared errors, which overstates it, as both are of the
-same test images.
+*On par*: the difference of accuracies is within its confidence interval. Of a network trained from one base it is a
+paired difference over the seeds that both PE types have, at least three, with Student's t; over the networks of a data
+set it is the mean difference, paired by network. A difference below the test error of one accuracy is none: both are of
+the same images. With fewer pairs the error is the root of the sum of both squared errors, which overstates it. Scores
+that rank get no verdict: they share weights and images, and order architectures.
 
 *Pareto-optimal against* other PE types: no design of theirs dominates (`dse.pareto`) in accuracy and the other metric.
 Every sentence names its level of evidence; differences between levels are not taken.
@@ -16,10 +16,11 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
+from scipy import stats
 
 from dse.metrics import METRICS
 from dse.report.accuracy import ACCURACY, accuracy_points, distinct, evidence_of
@@ -32,11 +33,15 @@ from workloads.layer import Accuracy
 
 SUBJECTS = ("lightpe1", "lightpe2")
 RIVALS = ("int16", "int8", "w4a8")
-PAR_ERRORS = 2.0  # standard errors that a difference of nothing stays within
+CONFIDENCE = 0.95
+RANKED = LEVELS[-1]
+NORMAL = 2.0  # standard errors of a difference whose error is that of large tests
+LEAST_PAIRS = 3  # fewer say nothing of their spread
 METHOD = (
-    f"On par: accuracies differ by at most {PAR_ERRORS:g} standard errors (\N{PLUS-MINUS SIGN}) of their difference. "
-    "Pareto-optimal against other PE types: none of their designs is at least as good in accuracy and in the other "
-    "metric and better in one."
+    f"On par: the difference is within its {100 * CONFIDENCE:g} % interval (Student's t where it is paired; "
+    "\N{PLUS-MINUS SIGN} is one standard error), or below the test error of one accuracy. Scores that rank get no "
+    "verdict. Pareto-optimal against other PE types: none of their designs is at least as good in accuracy and in the "
+    "other metric and better in one."
 )
 CHANCE = " Of many accuracies a front holds those that are high by chance, too: its networks are to be trained alone."
 
@@ -46,11 +51,13 @@ Known = Mapping[str, Accuracy]  # by network
 
 @dataclass(frozen=True)
 class Difference:
-    """By how many points an accuracy is below another one, its standard error (None: not known), and what that is."""
+    """By how many points an accuracy is below another one, its standard error (None: not known), what that is, and the
+    largest difference that is none (None: no verdict)."""
 
     points: float
     error: float | None
     basis: str
+    margin: float | None
 
     def words(self, other: str) -> str:
         """Like `0.61 +- 0.12 points below INT8 (not on par)`."""
@@ -58,8 +65,20 @@ class Difference:
         if self.error is None:
             return f"{size} points {side} {other} (error not known: no verdict)"
         apart = "not on par" if self.points > 0 else "better"
-        verdict = "on par" if abs(self.points) <= PAR_ERRORS * self.error else apart
+        verdict = "no verdict" if self.margin is None else "on par" if abs(self.points) <= self.margin else apart
         return f"{size} \N{PLUS-MINUS SIGN} {self.error:.2f} points {side} {other} ({verdict})"
+
+
+def _paired(drops: Sequence[float], basis: str, test_error: float | None) -> Difference:
+    """The mean of at least LEAST_PAIRS differences."""
+    error = statistics.stdev(drops) / math.sqrt(len(drops))
+    margin = None if test_error is None else max(_quantile(len(drops)) * error, test_error)
+    return Difference(statistics.fmean(drops), error, basis, margin)
+
+
+def _quantile(pairs: int) -> float:
+    """Of Student's t, for the mean of so many differences."""
+    return float(stats.t.ppf((1 + CONFIDENCE) / 2, pairs - 1))
 
 
 def answers(run: Run) -> list[str]:
@@ -88,26 +107,35 @@ def measured_seeds() -> Seeds:
 
 def difference(network: str, own: Accuracy, other: Accuracy, seeds: Seeds) -> Difference:
     """How far the first accuracy of a network is below the second, of the same level of evidence."""
-    if other.pe_type == REFERENCE and own.drop_percent is not None and own.drop_error_percent is not None:
-        seeds_of_both = min(own.runs, other.runs)
-        return Difference(own.drop_percent, own.drop_error_percent, f"paired over {seeds_of_both} seeds")
     first, second = _seeds_of(network, own, seeds), _seeds_of(network, other, seeds)
     drops = [second[seed] - first[seed] for seed in first if seed in second]
-    if len(drops) > 1:
-        return Difference(statistics.fmean(drops), _error(drops), f"paired over {len(drops)} seeds")
-    below = other.percent - own.percent
     if own.error_percent is None or other.error_percent is None:
-        return Difference(below, None, "one value each")
+        return Difference(other.percent - own.percent, None, "one value each", None)
+    test_error = max(own.error_percent, other.error_percent)
+    if len(drops) >= LEAST_PAIRS:
+        return _paired(drops, f"paired over {len(drops)} seeds", test_error)
+    pairs = min(own.runs, other.runs)
+    if other.pe_type == REFERENCE and pairs >= LEAST_PAIRS and own.drop_percent is not None and own.drop_error_percent:
+        least = max(_quantile(pairs) * own.drop_error_percent, test_error)
+        return Difference(own.drop_percent, own.drop_error_percent, f"paired over {pairs} seeds", least)
+    error = math.hypot(own.error_percent, other.error_percent)
     trained = "one training each" if own.runs == other.runs == 1 else "not paired"
-    return Difference(below, math.hypot(own.error_percent, other.error_percent), f"{trained}: test errors of both")
+    margin = None if own.evidence == RANKED else NORMAL * error
+    return Difference(other.percent - own.percent, error, f"{trained}: test errors of both", margin)
 
 
 def difference_over_networks(own: Known, others: Known) -> Difference:
-    """Mean over the networks that both have of how far the first is below the second."""
+    """Mean over the networks that both have of how far the first is below the second; scores get no verdict, since all
+    networks share weights and images."""
     drops = [other.percent - own[network].percent for network, other in others.items()]
-    shared = " that share weights" if any(each.evidence == "ranked" for each in others.values()) else ""
-    basis = f"mean difference, paired over {len(drops)} networks{shared}"
-    return Difference(statistics.fmean(drops), _error(drops), basis)
+    ranked = any(each.evidence == RANKED for each in others.values())
+    basis = f"mean difference, paired over {len(drops)} networks{' that share weights' if ranked else ''}"
+    errors = [own[network].error_percent for network in others]
+    known = [error for error in errors if error is not None]
+    if len(drops) < LEAST_PAIRS or len(known) < len(errors):
+        return Difference(statistics.fmean(drops), None, basis, None)
+    found = _paired(drops, basis, max(known))
+    return replace(found, margin=None) if ranked else found
 
 
 def _par(run: Run, networks: Sequence[str], seeds: Seeds) -> list[str]:
@@ -209,8 +237,3 @@ def _seeds_of(network: str, known: Accuracy, seeds: Seeds) -> Mapping[int, float
     found = seeds.get((network, known.pe_type), {})
     same = known.evidence == "measured" and len(found) == known.runs
     return found if same and math.isclose(statistics.fmean(found.values()), known.percent, abs_tol=1e-9) else {}
-
-
-def _error(values: Sequence[float]) -> float:
-    """Standard error of the mean."""
-    return statistics.stdev(values) / math.sqrt(len(values))

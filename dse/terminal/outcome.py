@@ -5,13 +5,31 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from dse.metrics import METRICS, of_networks
+
 if TYPE_CHECKING:
     from dse.config import Study
     from dse.sweep import RunSummary
 
 
 def intentions(study: Study) -> tuple[str, ...]:
-    """What was decided for the user: not to keep every point."""
+    """What was decided for the user: not to keep every point, to leave out networks of unknown accuracy."""
+    return (*_not_all(study), *_unknown(study))
+
+
+def _unknown(study: Study) -> tuple[str, ...]:
+    asked = [name for name in study.metrics if METRICS[name].of_network]
+    lacking = [
+        f"{workload.name} on {pe_type}"
+        for workload in study.workloads
+        for pe_type in study.space.pe_type
+        if asked and workload.accuracy(pe_type) is None
+    ]
+    shown = ", ".join(lacking[:5]) + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")
+    return (f"no accuracy is known of {shown}: left out where {asked[0]} counts",) if lacking else ()
+
+
+def _not_all(study: Study) -> tuple[str, ...]:
     if not study.keep.auto or study.keep.what == "all":
         return ()
     points = study.designs * len(study.workloads)
@@ -48,4 +66,5 @@ def remarks(study: Study, summary: RunSummary) -> tuple[str, ...]:
 def _kept(study: Study) -> str:
     if study.keep.what == "front":
         return f"front: {', '.join(study.objectives)}"
-    return f"best {study.keep.n:,} of each workload and PE type: {study.objectives[0]}"
+    of = "data set" if of_networks(study.objectives) else "workload"
+    return f"best {study.keep.n:,} of each {of} and PE type: {study.objectives[0]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,11 @@ NETWORKS, PE_TYPES = ("vgg16", "resnet50"), ("fp32", "int8")
 percents = st.floats(0, 100, allow_nan=False)
 
 
-def run(pe_type: str, percent: float, seed: int = 0, evidence: str = "measured", error: float | None = 0.4) -> Run:
-    return Run("vgg16", pe_type, "imagenet", percent, error, evidence, "a test", seed)
+def run(
+    pe_type: str, percent: float, seed: int = 0, evidence: str = "measured", error: float | None = 0.4,
+    origin: str = "one table",
+) -> Run:  # fmt: skip
+    return Run("vgg16", pe_type, "imagenet", percent, error, evidence, "a test", origin, seed)
 
 
 @given(st.lists(percents, min_size=1, max_size=5), st.lists(percents, min_size=1, max_size=5))
@@ -53,8 +57,41 @@ def test_no_value_comes_from_other_evidence_than_its_reference() -> None:
     assert accuracies(runs)["vgg16"]["int8"].drop_percent is None
 
 
+def test_values_of_two_origins_are_neither_averaged_nor_compared() -> None:
+    runs = [run("int8", 91.0, origin="mine"), run("int8", 80.0), run("fp32", 90.0), run("fp32", 94.0, seed=1)]
+    found = accuracies(runs)["vgg16"]
+    assert found["int8"].percent == 91.0
+    assert found["int8"].drop_percent is None
+    assert found["fp32"].percent == 92.0
+
+
+def test_shipped_values_are_for_the_layers_of_the_shipped_network_only() -> None:
+    whole = load_workload("vgg16")
+    named_alike = replace(whole, layers=whole.layers[:1])
+    shipped = [run("int8", 70.0)]
+    found = with_accuracies([whole, named_alike], (), shipped, LEVELS)
+    assert [len(each.accuracies) for each in found] == [1, 0]
+    own = with_accuracies([named_alike], [run("int8", 60.0, origin="mine")], shipped, LEVELS)
+    assert [each.percent for each in own[0].accuracies] == [60.0]
+
+
+def test_a_value_at_a_level_that_does_not_count_leaves_the_shipped_one() -> None:
+    own, shipped = [run("int8", 60.0, evidence="ranked", origin="mine")], [run("int8", 70.0)]
+    (workload,) = with_accuracies([load_workload("vgg16")], own, shipped, ("measured",))
+    assert [each.percent for each in workload.accuracies] == [70.0]
+
+
+def test_a_network_has_one_data_set() -> None:
+    unnamed = replace(run("fp32", 70.0), dataset="")
+    (workload,) = with_accuracies([load_workload("vgg16")], [run("int8", 70.0), unnamed], (), LEVELS)
+    assert workload.dataset == "imagenet"
+    assert {each.dataset for each in workload.accuracies} == {"imagenet"}
+    with pytest.raises(InputError, match="must be of one data set, got 'imagenet, other'"):
+        with_accuracies([load_workload("vgg16")], [run("int8", 70.0), replace(unnamed, dataset="other")], (), LEVELS)
+
+
 def test_what_no_table_has_is_missing() -> None:
-    (workload,) = with_accuracies([load_workload("vgg16")], [run("int8", 70.0, error=None)], LEVELS)
+    (workload,) = with_accuracies([load_workload("vgg16")], [run("int8", 70.0, error=None)], (), LEVELS)
     known = workload.accuracy("int8")
     assert known is not None
     assert known.error_percent is None
