@@ -12,7 +12,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from build import FIGURES, ROOT, filled
 from characterization.accuracy.rows import read_measured
 from characterization.accuracy.summary import Summary, rank, summarize, summary_table
 from dse.errors import RunError
@@ -22,6 +21,8 @@ from dse.report.run import open_run
 from dse.report.tables import Table, to_markdown
 from pe_library.model import list_pe_types, load_pe_type
 from workloads.accuracies import REFERENCE
+
+from build import FIGURES, ROOT, filled
 
 PAGES = ("README.md", "docs/accuracy.md", "docs/coexploration.md")
 SHOWN = ("accuracy_perf_per_area", "accuracy_energy", "coexploration")
