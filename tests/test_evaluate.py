@@ -208,7 +208,8 @@ def test_every_axis_changes_some_metric() -> None:
 
 def metrics_of(design: Designs) -> list[float]:
     totals: Totals = evaluate(design, [RESNET20], Technology())[0].totals
-    return [float(metric.compute(totals)) for metric in METRICS.values()]
+    of_design = (metric for metric in METRICS.values() if not metric.of_network)  # NaN differs from itself
+    return [float(metric.compute(totals)) for metric in of_design]
 
 
 @pytest.mark.parametrize("name", list_workloads())
