@@ -196,7 +196,7 @@ def evaluate(
     designs = load_design(design)
     pins = load_counts(mapping, "--mapping", load_dataflow(designs.dataflow).PARAMETERS)
     technology = Technology(sparsity=Sparsity(zero_gating, compression))
-    (network,) = with_accuracies([load_workload(workload)], (), shipped_runs(), ("measured",))
+    (network,) = with_accuracies([load_workload(workload)], (), shipped_runs(("measured",)), ("measured",))
     network = network.only(layers) if layers else network
     if technology.sparsity.in_use and not network.states_zeros:
         raise InputError(Problem("--zero-gating, --compression", NO_ZEROS, hint=ZEROS_HINT))

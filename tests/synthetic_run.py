@@ -13,6 +13,7 @@ from dse.metrics import METRICS
 from dse.pareto import non_dominated
 from dse.points import SCHEMA
 from dse.space import SPAD_AXES
+from workloads.layer import Accuracy
 
 TYPES = ("fp32", "int16", "int8", "w4a8", "lightpe1", "lightpe2")
 # um2 and ns of a PE, pJ of a MAC, bits of a word: invented, only ordered as one expects.
@@ -26,6 +27,8 @@ SPACE = {
     "filter_spad_words": [112, 224], "psum_spad_words": [16, 24], "glb_kib": [64, 108, 256],
     "glb_bytes_per_cycle": [8], "dram_gb_s": [1.0, 4.0, 16.0], "clock_mhz": ["max", 200.0], "batch": [1],
 }  # fmt: skip
+SMALL = {axis: values[-2:] for axis, values in SPACE.items()}
+JOINT = ("accuracy", "perf_per_area", "energy")
 MIXED = {**SPACE, "dataflow": ["weight_stationary", "row_stationary"]}
 
 
@@ -43,6 +46,11 @@ def accuracy(pe_type, percent, **others):
              "evidence": "measured", "source": "invented", "runs": 1, "drop_percent": None,
              "drop_error_percent": None}  # fmt: skip
     return {**known, **others}
+
+
+def known(pe_type, percent, **others):
+    """The same as the library has it."""
+    return Accuracy(**accuracy(pe_type, percent, **others))
 
 
 def rated(**others):

@@ -34,17 +34,6 @@ def run(tmp_path_factory):
     return open_run(write_run(tmp_path_factory.mktemp("runs") / "synthetic", workloads=("vgg16", "alexnet")))
 
 
-@pytest.fixture
-def undrawn(monkeypatch):
-    """Leave the drawing out where a test is about numbers."""
-
-    def save(draw, stem, provenance):
-        draw()  # raises SkipFigureError as ever
-        return stem.with_suffix(".png"), stem.with_suffix(".pdf")
-
-    monkeypatch.setattr("dse.report.figures.save", save)
-
-
 def hand_made(path, rows, constraints=None):
     """A run of rows (workload, PE type, clock setting, perf per area, energy)."""
     design = {axis: values[0] for axis, values in SPACE.items()}

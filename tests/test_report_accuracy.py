@@ -14,11 +14,9 @@ from dse.report.run import open_run
 from dse.report.usable import load_points
 from dse.sweep import sweep
 from tests.studies import quiet, study_of
-from tests.synthetic_run import SPACE, accuracy, rated, write_rated_run, write_run
+from tests.synthetic_run import JOINT, SMALL, known, rated, write_rated_run, write_run
 from workloads.families import FAMILIES
-from workloads.layer import Accuracy
 
-JOINT = ("accuracy", "perf_per_area", "energy")
 MANY = """
 schema: 1
 name: many
@@ -27,33 +25,8 @@ accuracy: {tables: [mine.csv]}
 space: {pe_type: int8, rows: [8, 12]}
 objectives: [accuracy, energy]
 """
+pytestmark = pytest.mark.usefixtures("undrawn")  # figures have tests of their own
 MEMBERS = [each.name for each in FAMILIES["resnet-cifar10"].members({"width1": [8], "width2": [16, 24]})]
-SMALL = {axis: values[-2:] for axis, values in SPACE.items()}
-
-
-@pytest.fixture(autouse=True)
-def undrawn(monkeypatch):
-    """Figures have tests of their own."""
-
-    def save(draw, stem, provenance):
-        draw()  # raises SkipFigureError as ever
-        return stem.with_suffix(".png"), stem.with_suffix(".pdf")
-
-    monkeypatch.setattr("dse.report.figures.save", save)
-
-
-@pytest.fixture(scope="module")
-def ordinary(tmp_path_factory):
-    return open_run(write_rated_run(tmp_path_factory.mktemp("rated") / "ordinary", rated(), space=SMALL))
-
-
-@pytest.fixture(scope="module")
-def joint(tmp_path_factory):
-    return open_run(write_rated_run(tmp_path_factory.mktemp("rated") / "joint", rated(), JOINT, "front", space=SMALL))
-
-
-def known(pe_type, percent, **others):
-    return Accuracy(**accuracy(pe_type, percent, **others))
 
 
 # Networks that compete.

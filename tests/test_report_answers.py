@@ -13,31 +13,13 @@ from dse.report.answers import Difference, answers, difference, difference_over_
 from dse.report.fronts import pareto
 from dse.report.run import open_run
 from dse.report.usable import pe_label
-from tests.synthetic_run import SPACE, accuracy, rated, write_rated_run
-from workloads.layer import Accuracy
-
-JOINT = ("accuracy", "perf_per_area", "energy")
-SMALL = {axis: values[-2:] for axis, values in SPACE.items()}
+from tests.synthetic_run import JOINT, SMALL, accuracy, known, rated, write_rated_run
 
 
 @pytest.fixture(autouse=True)
 def undrawn(monkeypatch):
     """Figures have tests of their own."""
     monkeypatch.setattr("dse.report.figures.save", lambda draw, stem, provenance: ())
-
-
-@pytest.fixture(scope="module")
-def ordinary(tmp_path_factory):
-    return open_run(write_rated_run(tmp_path_factory.mktemp("rated") / "ordinary", rated(), space=SMALL))
-
-
-@pytest.fixture(scope="module")
-def joint(tmp_path_factory):
-    return open_run(write_rated_run(tmp_path_factory.mktemp("rated") / "joint", rated(), JOINT, "front", space=SMALL))
-
-
-def known(pe_type, percent, **others):
-    return Accuracy(**accuracy(pe_type, percent, **others))
 
 
 def test_on_par_is_within_the_margin():

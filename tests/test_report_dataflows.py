@@ -25,17 +25,6 @@ from tests.synthetic_run import MIXED, write_run
 PAIR = ("perf_per_area", "energy")
 
 
-@pytest.fixture
-def undrawn(monkeypatch):
-    """Leave the drawing out where a test is about numbers."""
-
-    def save(draw, stem, provenance):
-        draw()  # raises SkipFigureError as ever
-        return stem.with_suffix(".png"), stem.with_suffix(".pdf")
-
-    monkeypatch.setattr("dse.report.figures.save", save)
-
-
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory):
     """A run of designs with and without spads."""

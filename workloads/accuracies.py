@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 import statistics
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -60,7 +60,7 @@ def with_accuracies(
     stated = {(run.network, run.pe_type) for run in own}
     others = [run for run in shipped if (run.network, run.pe_type) not in stated]
     mine, known = accuracies(own, levels), accuracies([*own, *others], levels)
-    return [_with(each, known if is_shipped(each) else mine) for each in workloads]
+    return [_with(each, known if each.name in known and is_shipped(each) else mine) for each in workloads]
 
 
 def _with(workload: Workload, known: Mapping[str, Mapping[str, Accuracy]]) -> Workload:
@@ -93,14 +93,25 @@ def accuracies(runs: Collection[Run], levels: Collection[str] = LEVELS) -> dict[
     return found
 
 
-def shipped_runs() -> tuple[Run, ...]:
-    """All rows of the shipped tables."""
-    return (
-        *(_run(row, "top1_percent", f"recipe {row['recipe']} {row['recipe_sha256']}")
-          for row in _rows("measured.csv") if row["recipe"] not in UNCOUNTED),
-        *(_run(row, "score_percent", f"weight-sharing network {row['recipe_sha256']}") for row in _rows("ranked.csv")),
-        *(_run(row, "top1_percent", row["source"]) for row in _rows("published.csv") if row["pe_type"]),
-    )  # fmt: skip
+def shipped_runs(levels: Collection[str] = LEVELS) -> tuple[Run, ...]:
+    """All rows of the shipped tables of these levels of evidence."""
+    tables: dict[str, Callable[[], Iterator[Run]]] = {"measured": _measured, "published": _published, "ranked": _ranked}
+    return tuple(run for level in LEVELS if level in levels for run in tables[level]())
+
+
+def _measured() -> Iterator[Run]:
+    for row in _rows("measured.csv"):
+        if row["recipe"] not in UNCOUNTED:
+            yield _run(row, "top1_percent", f"recipe {row['recipe']} {row['recipe_sha256']}")
+
+
+def _published() -> Iterator[Run]:
+    return (_run(row, "top1_percent", row["source"]) for row in _rows("published.csv") if row["pe_type"])
+
+
+def _ranked() -> Iterator[Run]:
+    for row in _rows("ranked.csv"):
+        yield _run(row, "score_percent", f"weight-sharing network {row['recipe_sha256']}")
 
 
 def read_runs(

@@ -100,7 +100,8 @@ def _add_accuracies(source: Source, config: ConfigModel, workloads: dict[str, Wo
     if problems:
         return problems
     try:
-        known = with_accuracies(workloads.values(), own, shipped_runs(), config.accuracy.evidence)
+        levels = config.accuracy.evidence
+        known = with_accuracies(workloads.values(), own, shipped_runs(levels), levels)
     except InputError as error:
         return [source.problem(("accuracy", "tables"), p.rule, p.value) for p in error.problems]
     workloads |= {each.name: each for each in known}
@@ -127,15 +128,16 @@ def _unknown_accuracies(
     if not asked:
         return []
     space: Any = config.space
-    needed = tuple(dict.fromkeys(int(name == "accuracy_drop") for name in asked))
+
+    def lacks(workload: Workload, pe_type: str) -> bool:
+        known = dict(zip(("accuracy", "accuracy_drop"), workload.accuracy_and_drop(pe_type), strict=True))
+        return any(math.isnan(known[name]) for name in asked)
+
     missing = {
-        workload.name: [
-            name for name in space.pe_type if any(math.isnan(workload.accuracy_and_drop(name)[i]) for i in needed)
-        ]
-        for workload in workloads.values()
+        workload.name: [name for name in space.pe_type if lacks(workload, name)] for workload in workloads.values()
     }
     hint = f"evidence that counts: {', '.join(config.accuracy.evidence)}; a table of yours may add to it"
-    if 1 in needed:
+    if "accuracy_drop" in asked:
         hint = f"accuracy_drop needs {REFERENCE} of the same table; {hint}"
     if workloads and all(len(names) == len(space.pe_type) for names in missing.values()):
         return [source.problem(("accuracy",), f"no {asked[0]} is known of any network of this study", hint=hint)]

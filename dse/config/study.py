@@ -105,7 +105,6 @@ class Study:
     optimization: Optimization
     objectives: tuple[str, ...]
     constraints: tuple[Constraint, ...]
-    evidence: tuple[str, ...]
     architectures: dict[str, tuple[int, ...]]  # axes of the family whose members are the last workloads, last fastest
     mapping_objective: str
     technology: Technology
@@ -190,7 +189,6 @@ def _study(config: ConfigModel, workloads: Mapping[str, Workload]) -> Study:
         optimization=Optimization(**config.optimize.model_dump()),
         objectives=tuple(config.objectives),
         constraints=tuple(Constraint(name, bounds.min, bounds.max) for name, bounds in config.constraints.items()),
-        evidence=tuple(config.accuracy.evidence),
         architectures=architecture_axes(config),
         mapping_objective=config.mapping.objective,
         technology=technology,

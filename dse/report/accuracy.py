@@ -125,7 +125,7 @@ def level_rows(run: Run, points: Points, metrics: Sequence[str]) -> list[Row]:
 
 def finalist_rows(run: Run, points: Points, metrics: Sequence[str]) -> list[Row]:
     """Per data set up to `FINALISTS` networks with a PE type, evenly spread over the front of all PE types."""
-    measured = accuracies(shipped_runs(), ("measured",))
+    measured = accuracies(shipped_runs(("measured",)))
     rows: list[Row] = []
 
     def measured_of(network: str, pe_type: str) -> Accuracy | None:  # the run's own, else the shipped one

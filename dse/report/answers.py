@@ -99,9 +99,8 @@ def answers(run: Run) -> list[str]:
 def measured_seeds() -> Seeds:
     """Accuracy of every seed of the shipped table."""
     found: dict[tuple[str, str], dict[int, float]] = {}
-    for each in shipped_runs():
-        if each.evidence == "measured":
-            found.setdefault((each.network, each.pe_type), {})[each.seed] = each.percent
+    for each in shipped_runs(("measured",)):
+        found.setdefault((each.network, each.pe_type), {})[each.seed] = each.percent
     return found
 
 
