@@ -64,12 +64,12 @@ def table(recipe: str) -> None:
 
 
 @cli.command()
-def supernet() -> None:
-    """Train the shared weights of the family, in one process; goes on from the last epoch."""
-    from characterization.accuracy.ranking import train_shared
-    from characterization.accuracy.supernet import SupernetRecipe
+@processes_option()
+def supernet(jobs: int) -> None:
+    """Train the shared weights of the family, then tune them for each PE type; goes on from the last epoch."""
+    from characterization.accuracy.ranking import train_weights
 
-    train_shared(SupernetRecipe())
+    train_weights(jobs)
 
 
 @cli.command()
@@ -77,9 +77,8 @@ def supernet() -> None:
 def score(jobs: int) -> None:
     """Score every member of the family on every PE type; rows go to workloads/accuracy/ranked.csv at the end."""
     from characterization.accuracy.ranking import score_all
-    from characterization.accuracy.supernet import SupernetRecipe
 
-    score_all(SupernetRecipe(), jobs)
+    score_all(jobs)
 
 
 @cli.command()
@@ -88,9 +87,8 @@ def alone(jobs: int) -> None:
     """Train the drawn pairs of workloads/accuracy/pairs.csv alone; rows go to measured.csv."""
     from characterization.accuracy.ranking import alone_jobs
     from characterization.accuracy.runs import train as run
-    from characterization.accuracy.supernet import SupernetRecipe
 
-    run(alone_jobs(SupernetRecipe()), jobs)
+    run(alone_jobs(), jobs)
 
 
 @cli.command()

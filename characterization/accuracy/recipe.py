@@ -59,8 +59,14 @@ RECIPES = {
         "fashion-mnist": Recipe("demo", base=Phase(2, 0.1, 0.5), tune=Phase(1, 0.02, 0.1), train_images=20_000),
     },
     "alone": {"cifar10": replace(STANDARD, name="alone", base=Phase(8, 0.2, 1.0))},
+    "supernet": {
+        "cifar10": Recipe(
+            "supernet", Phase(12, 0.1, 1.0), Phase(1, 0.02, 0.1), weight_decay=1e-4, recalibration_images=1000
+        )
+    },
 }
-"""Name -> data set -> recipe. `alone` is what single pairs of a searched family get (docs/accuracy.md)."""
+"""Name -> data set -> recipe. `alone` is what single pairs of a searched family get, `supernet` the shared weights of
+the family (docs/accuracy.md)."""
 
 
 def find_recipe(name: str, dataset: str) -> Recipe:

@@ -21,7 +21,7 @@ from characterization.accuracy.networks import find_network
 from characterization.accuracy.quantizers import calibrate, set_pe_type
 from characterization.accuracy.recipe import Recipe, find_recipe
 from characterization.accuracy.rows import Measured, add_measured, read_measured, stderr_percent
-from characterization.accuracy.train import Report, calibration_images, fit, recalibrate, top1_percent
+from characterization.accuracy.train import Report, calibration_images, fit, plain, recalibrate, top1_percent
 from characterization.library import cache_dir
 
 Sink = Callable[[Measured], None]
@@ -64,7 +64,8 @@ def train_base(job: Job, folder: Path, report: Report) -> tuple[nn.Module, float
     """The FP32 network of a job, and the CPU seconds that its training took."""
     network = find_network(job.network)
     net = network.build(job.seed)
-    return net, fit(net, load_dataset(network.dataset), job.recipe, "base", job.seed, folder / "base.pt", report)
+    dataset, checkpoint = load_dataset(network.dataset), folder / "base.pt"
+    return net, fit(net, plain(net), dataset, job.recipe, "base", job.seed, checkpoint, report)
 
 
 def measure(job: Job, pe_type: str, base: nn.Module, base_cpu_s: float, folder: Path, report: Report) -> Measured:
@@ -80,7 +81,7 @@ def measure(job: Job, pe_type: str, base: nn.Module, base_cpu_s: float, folder: 
     calibrate(net, calibration_images(dataset, recipe.calibration_images))
     recalibrate(net, statistics)
     ptq = top1_percent(net, dataset.test)
-    cpu_s = base_cpu_s + fit(net, dataset, recipe, "tune", job.seed, folder / f"tune-{pe_type}.pt", tell)
+    cpu_s = fit(net, plain(net), dataset, recipe, "tune", job.seed, folder / f"tune-{pe_type}.pt", tell)
     recalibrate(net, statistics)
     top1 = top1_percent(net, dataset.test)
     tell(f"top-1 {top1:.2f} %, not tuned {ptq:.2f} %")
@@ -98,7 +99,7 @@ def measure(job: Job, pe_type: str, base: nn.Module, base_cpu_s: float, folder: 
         tune_epochs=recipe.tune.epochs,
         recipe_sha256=recipe.digest,
         torch=torch.__version__,
-        cpu_s=cpu_s,
+        cpu_s=base_cpu_s + cpu_s,
     )
 
 

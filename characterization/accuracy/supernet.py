@@ -1,19 +1,19 @@
-"""A weight-sharing network over a family of architectures and all PE types, and the scores that it gives.
+"""A weight-sharing network over a family of architectures, tuned for each PE type, and the scores that it gives.
 
 One set of FP32 weights, that of the largest member; a member uses the leading channels of it. Every step trains the
-largest member in FP32 on the labels, then the smallest and two drawn ones, each on the operands of a drawn PE type, on
-what the largest answers (sandwich rule and in-place distillation of Yu and Huang, ICCV 2019). To score a member its
-slice is cut out, calibrated and its batch normalization estimated anew, for every PE type. A score ranks; it is not
-the accuracy of the member trained alone.
+largest member on the labels, then the smallest and drawn ones on what the largest answers (sandwich rule and in-place
+distillation of Yu and Huang, ICCV 2019). First all PE types share the weights: the largest computes in FP32, each other
+member on the operands of a drawn PE type. Then a copy per PE type is tuned in the same way, all members on its
+operands. To score a member its slice is cut out, calibrated and its batch normalization estimated anew. A score ranks;
+it is not the accuracy of the member trained alone.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from functools import cache
-from hashlib import sha256
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +26,13 @@ from torch.nn import functional
 from characterization.accuracy.data import Dataset, Images, load_dataset
 from characterization.accuracy.networks import find_network
 from characterization.accuracy.quantizers import calibrate, set_pe_type
-from characterization.accuracy.recipe import Phase
+from characterization.accuracy.recipe import Recipe
 from characterization.accuracy.train import (
+    Lesson,
     Report,
-    batches,
     calibration_images,
-    generator,
+    fit,
     recalibrate,
-    resume,
-    save,
     top1_percent,
 )
 from characterization.library import cache_dir
@@ -43,35 +41,16 @@ from pe_library.model import list_pe_types
 from workloads.families import members
 
 DATASET = "cifar10"
+SEED = 0
+DRAWN = 2
+"""Members drawn per step beside the largest and the smallest."""
 HELDOUT_IMAGES = 5000
 """The last so many training images score and never train; the test images play no part."""
 
-SCHEDULE = Phase(epochs=12, learning_rate=0.1, warmup_epochs=1.0)
 
-
-@dataclass(frozen=True)
-class SupernetRecipe:
-    """What decides the scores. `drawn`: members drawn per step beside the largest and the smallest."""
-
-    supernet: Phase = SCHEDULE
-    seed: int = 0
-    batch: int = 128
-    momentum: float = 0.9
-    weight_decay: float = 1e-4
-    drawn: int = 2
-    calibration_images: int = 512
-    recalibration_images: int = 1000
-    method: int = 1
-
-    @property
-    def digest(self) -> str:
-        """Eight hex digits that change with any field."""
-        return sha256(repr(sorted(asdict(self).items())).encode()).hexdigest()[:8]
-
-    @property
-    def folder(self) -> Path:
-        """Where its checkpoint and scores are."""
-        return cache_dir() / "training" / f"supernet-{self.digest}"
+def folder(recipe: Recipe) -> Path:
+    """Where checkpoints and scores are."""
+    return cache_dir() / "training" / f"supernet-{recipe.digest}"
 
 
 def split(dataset: Dataset) -> tuple[Dataset, Images]:
@@ -94,58 +73,56 @@ def sliced(shared: Mapping[str, Tensor], member: nn.Module) -> dict[str, Tensor]
     }
 
 
-def train_supernet(recipe: SupernetRecipe, dataset: Dataset, report: Report) -> tuple[nn.Module, float]:
-    """The shared weights after training, and its CPU seconds; goes on from its last epoch."""
-    net = find_network(members()[-1]).build(recipe.seed)
-    optimizer = torch.optim.SGD(net.parameters(), 0.1, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=True)
-    checkpoint = recipe.folder / "shared.pt"
-    done, cpu_s = resume(checkpoint, net, optimizer)
-    for epoch in range(done, recipe.supernet.epochs):
-        start = time.process_time()
-        loss = _epoch(net, dataset, recipe, optimizer, epoch)
-        cpu_s += time.process_time() - start
-        save(checkpoint, {"epoch": epoch + 1, "cpu_s": cpu_s, "net": net.state_dict(), "sgd": optimizer.state_dict()})
-        seconds = time.process_time() - start
-        report(f"supernet {epoch + 1}/{recipe.supernet.epochs} loss of the largest {loss:.3f} {seconds:.0f} s")
-    return net, cpu_s
-
-
-def _epoch(
-    net: nn.Module, dataset: Dataset, recipe: SupernetRecipe, optimizer: torch.optim.Optimizer, epoch: int
-) -> float:
-    """One epoch; the mean loss of the largest member."""
+def train_shared(recipe: Recipe, dataset: Dataset, report: Report) -> nn.Module:
+    """The weights that all PE types share, trained; goes on from its last epoch."""
+    net = find_network(members()[-1]).build(SEED)
     images = calibration_images(dataset, recipe.calibration_images)
-    quantizers = {pe_type: _calibrated(net, pe_type, images) for pe_type in list_pe_types()}
-    random = generator(recipe.seed, "supernet", epoch)
-    count, total = len(dataset.train.labels), 0.0
-    steps = count // recipe.batch
-    for step, (x, labels) in enumerate(batches(dataset, count, recipe.batch, random)):
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.supernet.rate(epoch + (step + 1) / steps)
-        optimizer.zero_grad()
-        set_pe_type(net, None)
+    lessons = partial(sandwich, net, None, list_pe_types(), images)
+    fit(net, lessons, dataset, recipe, "supernet", SEED, checkpoint(recipe, None), report)
+    return net
+
+
+def tune_shared(recipe: Recipe, pe_type: str, dataset: Dataset, report: Report) -> nn.Module:
+    """A copy of the shared weights tuned for a PE type; goes on from its last epoch. Raises RunError before they are
+    trained."""
+    net = find_network(members()[-1]).build(SEED)
+    net.load_state_dict(load_weights(recipe, None))
+    images = calibration_images(dataset, recipe.calibration_images)
+    lessons = partial(sandwich, net, pe_type, (pe_type,), images)
+    fit(net, lessons, dataset, recipe, "tune", SEED, checkpoint(recipe, pe_type), report)
+    return net
+
+
+def sandwich(
+    net: nn.Module, largest: str | None, others: Sequence[str], images: Tensor, random: np.random.Generator
+) -> Lesson:
+    """One epoch's lesson: the largest member on one PE type (None: on plain FP32), smallest and drawn ones on drawn
+    ones of `others`. Operands are calibrated on `images`, once."""
+    quantizers = {pe_type: calibrated(net, pe_type, images) for pe_type in others}
+    if largest:
+        net.load_state_dict(quantizers[largest], strict=False)
+
+    def lesson(x: Tensor, labels: Tensor) -> tuple[float, int]:
+        set_pe_type(net, largest)
         with torch.autocast("cpu", torch.bfloat16):
-            scores = net.train()(x).float()
+            scores = net(x).float()
         loss = functional.cross_entropy(scores, labels)
         loss.backward()  # type: ignore[no-untyped-call]
-        total += float(loss.detach())
         answers = scores.detach().softmax(1)
-        for name in (members()[0], *random.choice(members(), recipe.drawn)):
-            pe_type = str(random.choice(list_pe_types()))
+        for name in (members()[0], *random.choice(members(), DRAWN)):
+            pe_type = str(random.choice(others))
             _distill(net, template(str(name)), pe_type, quantizers[pe_type], x, answers)
-        optimizer.step()
-    return total / steps
+        return float(loss.detach()), int((scores.argmax(1) == labels).sum())
+
+    return lesson
 
 
-def _calibrated(net: nn.Module, pe_type: str, images: Tensor) -> dict[str, Tensor]:
+def calibrated(net: nn.Module, pe_type: str, images: Tensor) -> dict[str, Tensor]:
     """Steps and factors of the largest member for a PE type; batch normalization makes them fit the others."""
-    before = {name: buffer.clone() for name, buffer in net.named_buffers()}
-    set_pe_type(net, pe_type)
-    calibrate(net, images)
-    found = {name: buffer.clone() for name, buffer in net.named_buffers()}
-    for name, buffer in net.named_buffers():
-        buffer.copy_(before[name])
-    return found
+    probe = copy.deepcopy(net)
+    set_pe_type(probe, pe_type)
+    calibrate(probe, images)
+    return dict(probe.named_buffers())
 
 
 def _distill(
@@ -160,11 +137,11 @@ def _distill(
 
 
 def score_percent(
-    shared: Mapping[str, Tensor], name: str, pe_type: str, dataset: Dataset, heldout: Images, recipe: SupernetRecipe
+    weights: Mapping[str, Tensor], name: str, pe_type: str, dataset: Dataset, heldout: Images, recipe: Recipe
 ) -> float:
-    """Top-1 of a member with its slice of the shared weights, on the held-out images."""
+    """Top-1 of a member with its slice of the weights, on the held-out images."""
     member = find_network(name).build(0)
-    member.load_state_dict(sliced(shared, member))
+    member.load_state_dict(sliced(weights, member))
     set_pe_type(member, pe_type)
     calibrate(member, calibration_images(dataset, recipe.calibration_images))
     recalibrate(member, calibration_images(dataset, recipe.recalibration_images))
@@ -172,15 +149,20 @@ def score_percent(
     return score
 
 
-def load_shared(recipe: SupernetRecipe) -> dict[str, Tensor]:
-    """The trained weights, from the checkpoint. Raises RunError unless training is done."""
-    path = recipe.folder / "shared.pt"
+def checkpoint(recipe: Recipe, pe_type: str | None) -> Path:
+    """Of the weights tuned for a PE type; None: of the shared ones."""
+    return folder(recipe) / (f"tuned-{pe_type}.pt" if pe_type else "shared.pt")
+
+
+def load_weights(recipe: Recipe, pe_type: str | None) -> dict[str, Tensor]:
+    """Weights tuned for a PE type; None: the shared ones. Raises RunError unless their training is done."""
+    path, phase = checkpoint(recipe, pe_type), recipe.tune if pe_type else recipe.base
     state: dict[str, Any] = torch.load(path, weights_only=True) if path.exists() else {"epoch": 0}
-    if state["epoch"] < recipe.supernet.epochs:
-        done = f"{state['epoch']} of {recipe.supernet.epochs} epochs"
+    if state["epoch"] < phase.epochs:
+        done = f"{state['epoch']} of {phase.epochs} epochs{f' for {pe_type}' if pe_type else ''}"
         raise RunError(f"the supernet has {done}: run `python -m characterization.accuracy supernet` first")
-    shared: dict[str, Tensor] = state["net"]
-    return shared
+    weights: dict[str, Tensor] = state["net"]
+    return weights
 
 
 def load_split() -> tuple[Dataset, Images]:
@@ -188,8 +170,8 @@ def load_split() -> tuple[Dataset, Images]:
     return split(load_dataset(DATASET))
 
 
-def draws(recipe: SupernetRecipe, count: int) -> tuple[tuple[str, str], ...]:
-    """So many different pairs (member, PE type), drawn by the recipe's seed alone."""
+def draws(count: int, seed: int = SEED) -> tuple[tuple[str, str], ...]:
+    """So many different pairs (member, PE type), drawn by the seed alone."""
     pairs = [(name, pe_type) for name in members() for pe_type in list_pe_types()]
-    chosen = np.random.default_rng(recipe.seed).choice(len(pairs), count, replace=False)
+    chosen = np.random.default_rng(seed).choice(len(pairs), count, replace=False)
     return tuple(pairs[index] for index in sorted(chosen))

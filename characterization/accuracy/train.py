@@ -21,7 +21,13 @@ from characterization.accuracy.data import Dataset, Images
 from characterization.accuracy.recipe import Phase, Recipe
 
 Report = Callable[[str], None]
+Lesson = Callable[[Tensor, Tensor], tuple[float, int]]
+"""Adds the gradients of a batch of images and labels; its mean loss, and how many images were right."""
+Lessons = Callable[[np.random.Generator], Lesson]
+"""The lesson of an epoch, which may draw from the same random numbers as its images do."""
+
 PHASES = ("base", "tune", "supernet")
+"""Each has its own random numbers; `supernet` is the base phase of shared weights."""
 RECALIBRATION_BATCH = 500
 TEST_BATCH = 100  # small enough for the caches
 
@@ -52,19 +58,34 @@ def batches(dataset: Dataset, count: int, size: int, random: np.random.Generator
         yield as_input(padded[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]), labels[chosen]
 
 
+def plain(net: nn.Module) -> Lessons:
+    """Cross entropy of the labels."""
+
+    def lesson(x: Tensor, labels: Tensor) -> tuple[float, int]:
+        with torch.autocast("cpu", torch.bfloat16):
+            scores = net(x).float()
+        loss = functional.cross_entropy(scores, labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return float(loss.detach()), int((scores.argmax(1) == labels).sum())
+
+    return lambda random: lesson
+
+
 def fit(
-    net: nn.Module, dataset: Dataset, recipe: Recipe, phase_name: str, seed: int, checkpoint: Path, report: Report
-) -> float:
+    net: nn.Module, lessons: Lessons, dataset: Dataset, recipe: Recipe, phase_name: str, seed: int, checkpoint: Path,
+    report: Report,
+) -> float:  # fmt: skip
     """Train `net` for a phase of the recipe and return the CPU seconds it took, over all resumed parts.
 
     `checkpoint` is written after every epoch; where it is there already, training goes on from it.
     """
-    phase: Phase = getattr(recipe, phase_name)
+    phase = recipe.tune if phase_name == "tune" else recipe.base
     optimizer = torch.optim.SGD(net.parameters(), 0.1, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=True)
     done, cpu_s = resume(checkpoint, net, optimizer)
     for epoch in range(done, phase.epochs):
         start = time.process_time()
-        loss, correct = _epoch(net, dataset, recipe, phase, optimizer, generator(seed, phase_name, epoch), epoch)
+        random = generator(seed, phase_name, epoch)
+        loss, correct = _epoch(net, lessons, dataset, recipe, phase, optimizer, random, epoch)
         cpu_s += time.process_time() - start
         save(checkpoint, {"epoch": epoch + 1, "cpu_s": cpu_s, "net": net.state_dict(), "sgd": optimizer.state_dict()})
         seconds = time.process_time() - start
@@ -73,24 +94,22 @@ def fit(
 
 
 def _epoch(
-    net: nn.Module, dataset: Dataset, recipe: Recipe, phase: Phase, optimizer: torch.optim.Optimizer,
+    net: nn.Module, lessons: Lessons, dataset: Dataset, recipe: Recipe, phase: Phase, optimizer: torch.optim.Optimizer,
     random: np.random.Generator, epoch: int,
 ) -> tuple[float, float]:  # fmt: skip
     """One epoch; mean loss and percent of the augmented training images that were right."""
+    lesson = lessons(random)
     net.train()
     count = recipe.train_images or len(dataset.train.labels)
     steps, loss_sum, correct = count // recipe.batch, 0.0, 0
     for step, (x, labels) in enumerate(batches(dataset, count, recipe.batch, random)):
         for group in optimizer.param_groups:
             group["lr"] = phase.rate(epoch + (step + 1) / steps)
-        with torch.autocast("cpu", torch.bfloat16):
-            scores = net(x).float()
-        loss = functional.cross_entropy(scores, labels)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss, right = lesson(x, labels)
         optimizer.step()
-        loss_sum += float(loss.detach())
-        correct += int((scores.argmax(1) == labels).sum())
+        loss_sum += loss
+        correct += right
     return loss_sum / steps, 100.0 * correct / (steps * recipe.batch)
 
 

@@ -18,7 +18,17 @@ from characterization.accuracy.networks import find_network
 from characterization.accuracy.quantizers import calibrate, set_pe_type
 from characterization.accuracy.recipe import RECIPES, Phase, Recipe
 from characterization.accuracy.rows import Measured
-from characterization.accuracy.train import batches, calibration_images, fit, generator, recalibrate, save, top1_percent
+from characterization.accuracy.train import (
+    Report,
+    batches,
+    calibration_images,
+    fit,
+    generator,
+    plain,
+    recalibrate,
+    save,
+    top1_percent,
+)
 from dse.errors import RunError
 from workloads.families import members
 
@@ -63,7 +73,7 @@ def trained(checkpoint: Path, kill_after: int | None = None) -> dict[str, torch.
     for _ in range(2):
         net = find_network(NETWORK).build(0)
         try:
-            fit(net, tiny(), TINY, "base", 0, checkpoint, report)
+            fit(net, plain(net), tiny(), TINY, "base", 0, checkpoint, report)
         except KilledError:
             continue
     return net.state_dict()
@@ -78,7 +88,7 @@ def test_a_killed_training_resumes_to_the_same_weights(tmp_path: Path, kill_afte
 def test_a_half_written_checkpoint_is_not_taken(tmp_path: Path) -> None:
     (tmp_path / "base.tmp").write_bytes(b"half")
     net = find_network(NETWORK).build(0)
-    fit(net, tiny(), TINY, "base", 0, tmp_path / "base.pt", quiet)
+    fit(net, plain(net), tiny(), TINY, "base", 0, tmp_path / "base.pt", quiet)
     assert [path.name for path in tmp_path.iterdir()] == ["base.pt"]
 
 
@@ -162,59 +172,86 @@ def test_members_are_slices_of_the_largest() -> None:
     assert torch.equal(smallest.conv2_1.a.weight, largest.conv2_1.a.weight[:8, :8])
 
 
-def test_a_killed_supernet_resumes_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = supernet.SupernetRecipe(supernet=Phase(2, 0.05, 1.0), batch=32, drawn=1, calibration_images=8)
+SHARED = replace(TINY, base=Phase(2, 0.05, 1.0), batch=32, calibration_images=8)
+
+
+@pytest.mark.parametrize("pe_type", [None, "lightpe1"])
+def test_a_killed_supernet_resumes_to_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pe_type: str | None
+) -> None:
+    recipe = replace(SHARED, tune=Phase(2, 0.01, 0.1))
     dataset = tiny(3, 32, "cifar10")
 
     def weights(folder: str, kill: bool) -> dict[str, torch.Tensor]:
         monkeypatch.setenv("DSE_CACHE", str(tmp_path / folder))
+        shared = find_network(members()[-1]).build(1).state_dict()
+        if pe_type:
+            save(supernet.checkpoint(recipe, None), {"epoch": 2, "net": shared})
+
+        def train(report: Report) -> torch.nn.Module:
+            if pe_type:
+                return supernet.tune_shared(recipe, pe_type, dataset, report)
+            return supernet.train_shared(recipe, dataset, report)
 
         def report(text: str) -> None:
-            if kill and " 1/2 " in text:
+            if " 1/2 " in text:
                 raise KilledError
 
         if kill:
             with pytest.raises(KilledError):
-                supernet.train_supernet(recipe, dataset, report)
-        return supernet.train_supernet(recipe, dataset, quiet)[0].state_dict()
+                train(report)
+        return train(quiet).state_dict()
 
     whole, killed = weights("whole", False), weights("killed", True)
     assert all(torch.equal(whole[name], killed[name]) for name in whole)
 
 
-def test_scores_wait_for_the_whole_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tuning_leaves_the_shared_weights_and_calibrates_for_its_pe_type(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DSE_CACHE", str(tmp_path))
-    recipe = supernet.SupernetRecipe(supernet=Phase(2, 0.05, 1.0))
-    with pytest.raises(RunError, match="0 of 2 epochs"):
-        supernet.load_shared(recipe)
-    save(recipe.folder / "shared.pt", {"epoch": 1, "net": {}})
-    with pytest.raises(RunError, match="1 of 2 epochs"):
-        supernet.load_shared(recipe)
-    save(recipe.folder / "shared.pt", {"epoch": 2, "net": {}})
-    assert supernet.load_shared(recipe) == {}
+    dataset, shared = tiny(3, 32, "cifar10"), find_network(members()[-1]).build(1).state_dict()
+    save(supernet.checkpoint(SHARED, None), {"epoch": 2, "net": shared})
+    tuned = {name: supernet.tune_shared(SHARED, name, dataset, quiet).state_dict() for name in ("fp32", "lightpe1")}
+    assert all(torch.equal(supernet.load_weights(SHARED, None)[name], value) for name, value in shared.items())
+    assert all(not torch.equal(own["conv1.weight"], shared["conv1.weight"]) for own in tuned.values())
+    assert (tuned["fp32"]["conv1.step"], tuned["fp32"]["fc.step"]) == (1, 1)
+    assert tuned["lightpe1"]["fc.step"] != 1
+
+
+@pytest.mark.parametrize(("pe_type", "epochs"), [(None, 2), ("int8", 1)])
+def test_weights_wait_for_the_whole_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pe_type: str | None, epochs: int
+) -> None:
+    monkeypatch.setenv("DSE_CACHE", str(tmp_path))
+    with pytest.raises(RunError, match=f"0 of {epochs} epochs"):
+        supernet.load_weights(SHARED, pe_type)
+    save(supernet.checkpoint(SHARED, pe_type), {"epoch": epochs - 1, "net": {}})
+    with pytest.raises(RunError, match=f"{epochs - 1} of {epochs} epochs"):
+        supernet.load_weights(SHARED, pe_type)
+    save(supernet.checkpoint(SHARED, pe_type), {"epoch": epochs, "net": {}})
+    assert supernet.load_weights(SHARED, pe_type) == {}
 
 
 def test_a_score_calibrates_the_member_and_not_the_shared_weights() -> None:
     dataset, shared = tiny(3, 32, "cifar10"), find_network(members()[-1]).build(0).state_dict()
     before = {name: value.clone() for name, value in shared.items()}
-    recipe = supernet.SupernetRecipe(calibration_images=8, recalibration_images=16)
-    score = supernet.score_percent(shared, members()[3], "lightpe1", dataset, dataset.test, recipe)
+    score = supernet.score_percent(shared, members()[3], "lightpe1", dataset, dataset.test, SHARED)
     assert 0 <= score <= 100
     assert all(torch.equal(before[name], value) for name, value in shared.items())
 
 
 def test_pairs_follow_from_the_seed_and_differ() -> None:
-    recipe = supernet.SupernetRecipe()
-    drawn = supernet.draws(recipe, 20)
-    assert drawn == supernet.draws(recipe, 20)
+    drawn = supernet.draws(20)
+    assert drawn == supernet.draws(20)
     assert len(set(drawn)) == 20
-    assert drawn != supernet.draws(replace(recipe, seed=1), 20)
+    assert drawn != supernet.draws(20, seed=1)
 
 
 def test_a_quantized_network_learns(tmp_path: Path) -> None:
     net = find_network(NETWORK).build(0)
     set_pe_type(net, "lightpe1")
     calibrate(net, calibration_images(tiny(), 16))
-    fit(net, tiny(), TINY, "base", 0, tmp_path / "base.pt", quiet)
+    fit(net, plain(net), tiny(), TINY, "base", 0, tmp_path / "base.pt", quiet)
     recalibrate(net, calibration_images(tiny(), 64))
     assert top1_percent(net, tiny().test) > 90
