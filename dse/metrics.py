@@ -117,6 +117,7 @@ class Metric:
     bounded: bool  # it gets no worse when cycles, energy and area fall or the clock rises
     compute: Callable[[Totals], Number]
     of_network: bool = False  # it depends on the network and its precision alone, not on the accelerator
+    signed: bool = False  # it may be zero or negative
 
 
 _ROWS = (
@@ -143,7 +144,8 @@ _ROWS = (
     Metric("accuracy", "accuracy_percent", "%", "Top-1 accuracy", True,
            "images classified rightly / images of the test set", True, lambda t: t.accuracy_percent, True),
     Metric("accuracy_drop", "accuracy_drop_percent", "%", "Accuracy below FP32", False,
-           "accuracy of the network with FP32 operands - accuracy", True, lambda t: t.accuracy_drop_percent, True),
+           "accuracy of the network with FP32 operands - accuracy", True, lambda t: t.accuracy_drop_percent, True,
+           signed=True),
 )  # fmt: skip
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ROWS}
 

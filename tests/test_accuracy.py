@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from dse.kept import Kept, Tally
 from dse.pruned.search import can_prune, grid_points, mapped_points
 from workloads.families import FAMILIES
 
-HEADER = "network,pe_type,accuracy_percent,evidence,source,dataset"
+HEADER = "network,pe_type,accuracy_percent,evidence,source,dataset,error_percent"
 FAMILY = FAMILIES["resnet-cifar10"]
 AXES = {"width1": [8, 16], "width2": [16], "width3": [32, 64], "depth2": [1], "depth3": [1]}  # 8 networks
 SPACE = {
@@ -38,13 +39,13 @@ def study_of(folder: Path, rows: list[str], **changes: Any) -> Study:
     return load_study(folder / "study.yaml")
 
 
-def rows_of(seed: int = 0, missing: int = 0) -> list[str]:
+def rows_of(seed: int = 0, missing: int = 0, pe_types: Sequence[str] = SPACE["pe_type"]) -> list[str]:
     """Accuracies of the family that rise with its MACs, but for noise; made up, as `source` says."""
     rng, members = np.random.default_rng(seed), FAMILY.members(AXES)
     return [
-        f"{each.name},{pe_type},{60 + each.macs / 1e6 + rng.normal():.2f},measured,made up for a test,images"
+        f"{each.name},{pe_type},{60 + each.macs / 1e6 + rng.normal():.2f},measured,made up for a test,images,0.4"
         for each in members[missing:]
-        for pe_type in SPACE["pe_type"]
+        for pe_type in pe_types
     ]
 
 
@@ -63,12 +64,14 @@ def evaluated(study: Study, number: int) -> pa.Table:
         {"objectives": ["perf_per_area", "accuracy", "latency", "area"]},
         {"constraints": {"accuracy": {"min": 66}}},
         {"objectives": ["energy", "perf_per_area"], "constraints": {"accuracy": {"min": 64}}},
+        {"constraints": {"accuracy_drop": {"max": 0}}},
+        {"constraints": {"accuracy_drop": {"min": -2.5, "max": -0.1}}, "objectives": ["accuracy", "energy"]},
     ],
 )
 def test_the_front_over_networks_and_accelerators_is_that_of_evaluating_every_pair(
     tmp_path: Path, changes: dict[str, Any]
 ) -> None:
-    study = study_of(tmp_path, rows_of(), **changes)
+    study = study_of(tmp_path, rows_of(pe_types=[*SPACE["pe_type"], "fp32"]), **changes)
     assert can_prune(study)
     for number, grid in enumerate(study.space.grids):
         expected = evaluated(study, number)
@@ -78,7 +81,7 @@ def test_the_front_over_networks_and_accelerators_is_that_of_evaluating_every_pa
 
 
 def test_networks_of_one_data_set_compete_where_accuracy_is_an_objective(tmp_path: Path) -> None:
-    rows = [*rows_of(), "vgg16,int8,70,measured,made up,others", "vgg16,lightpe1,70,measured,made up,others"]
+    rows = [*rows_of(), "vgg16,int8,70,measured,made up,others,0.4", "vgg16,lightpe1,70,measured,made up,others,0.4"]
     study = study_of(tmp_path, rows, workloads=["vgg16"])
     assert study.contests == ((0,), tuple(range(1, 9)))
     alone = study_of(tmp_path, rows, workloads=["vgg16"], objectives=["perf_per_area", "energy"])
@@ -113,7 +116,7 @@ def test_a_network_of_unknown_accuracy_is_on_no_front_with_accuracy(tmp_path: Pa
         ([], {"accuracy": {}}, "accuracy: no accuracy is known of any network of this study"),
         (rows_of()[1:], {}, "no accuracy of resnet-cifar10-w8-16-32-d1-1-1 on int8"),
         (rows_of(), {"accuracy": {"tables": ["none.csv"]}}, "accuracy.tables[0]: "),
-        (["resnet50,int8,70,measured,x,y"], {}, "unknown network, got 'resnet50'"),
+        (["resnet50,int8,70,measured,x,y,0.4"], {}, "unknown network, got 'resnet50'"),
         (rows_of(), {"architectures": {"family": "resnet"}}, "unknown family, got 'resnet'"),
         (rows_of(), {"architectures": {"family": "resnet-cifar10", "axes": {"width": [8]}}}, "unknown axis"),
         (rows_of(), {"architectures": {"family": "resnet-cifar10", "axes": {"width1": []}}}, "must not be empty"),
@@ -145,3 +148,18 @@ def test_members_of_a_family_are_named_by_their_axes_and_all_differ() -> None:
     wide = FAMILY.members({"width1": [99]})
     assert len(wide) == 72
     assert all("w99-" in each.name for each in wide)
+
+
+def test_a_limit_on_the_drop_keeps_the_networks_that_just_meet_it(tmp_path: Path) -> None:
+    drops = {"fp32": 0.0, "int8": 1.0, "lightpe1": 1.01}
+    rows = [
+        f"{each.name},{pe_type},{70.1 - drop:.2f},measured,made up for a test,images,0.4"
+        for each in FAMILY.members(AXES)
+        for pe_type, drop in drops.items()
+    ]
+    space = {**SPACE, "pe_type": list(drops)}
+    study = study_of(tmp_path, rows, constraints={"accuracy_drop": {"max": 1}}, space=space)
+    left = {grid.pe_type: grid_points(study, grid, None).num_rows for grid in study.space.grids}
+    assert left["fp32"]
+    assert left["int8"]
+    assert not left["lightpe1"]

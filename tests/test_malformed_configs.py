@@ -132,7 +132,7 @@ EDITS = {
     "constraint upside down": ("", "constraints: {area: {min: 3, max: 2}}\n",
         ":7: constraints.area.min: must be at most `max` (2), got 3.0"),
     "constraint negative": ("", "constraints: {area: {max: -1}}\n",
-        ":7: constraints.area.max: must be above 0, got -1"),
+        ":7: constraints.area.max: must be above 0, got -1.0"),
     "bound misspelt": ("", "constraints: {area: {maxx: 1}}\n",
         ":7: constraints.area.maxx: unknown key (did you mean `max`?)"),
     # sample, mapping, technology

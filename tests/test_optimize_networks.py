@@ -100,6 +100,7 @@ def test_with_a_budget_of_all_pairs_the_front_is_the_exact_one_over_networks(
     found = front_file(tmp_path / "run")
     assert {(row["workload"], int(row["design_id"])) for row in found} == exact
     assert {row["accuracy_evidence"] for row in found} == {"measured"}
+    assert {row["accuracy_error_percent"] for row in found} == {"0.4"}
     assert len({row["workload"] for row in found}) > 1
 
 

@@ -27,6 +27,7 @@ COLUMNS = ("network", "pe_type", "accuracy_percent", "evidence", "source")
 OPTIONAL = ("dataset", "error_percent")
 _FOLDER = Path(__file__).parent / "accuracy"
 _MAX_PROBLEMS = 20
+_DECIMALS = 9  # of a difference: what subtracting floats adds would break a limit that is just met
 
 
 @dataclass(frozen=True)
@@ -145,18 +146,24 @@ def _mean(runs: Sequence[Run], reference: Sequence[Run]) -> Accuracy:
     first, values = runs[0], [run.percent for run in runs]
     of_test = statistics.fmean(run.error_percent for run in runs if run.error_percent is not None) if all(
         run.error_percent is not None for run in runs) else None  # fmt: skip
-    of_seeds = _error_of_mean(values) or 0.0
+    of_seeds = error_of_mean(values) or 0.0
     by_seed = {run.seed: run.percent for run in reference}
     by_seed |= {run.seed: run.fp32_percent for run in runs if run.fp32_percent is not None}
-    drops = [by_seed[run.seed] - run.percent for run in runs if run.seed in by_seed]
+    drops = paired_drops({run.seed: run.percent for run in runs}, by_seed)
     return Accuracy(
         first.pe_type, first.dataset, statistics.fmean(values),
         None if of_test is None else math.hypot(of_test, of_seeds), first.evidence, first.source, len(runs),
-        statistics.fmean(drops) if drops else None, _error_of_mean(drops),
+        statistics.fmean(drops) if drops else None, error_of_mean(drops),
     )  # fmt: skip
 
 
-def _error_of_mean(values: Sequence[float]) -> float | None:
+def paired_drops(own: Mapping[int, float], reference: Mapping[int, float]) -> list[float]:
+    """How far accuracies are below those of the reference, both by seed, for the seeds that both have."""
+    return [round(reference[seed] - percent, _DECIMALS) for seed, percent in own.items() if seed in reference]
+
+
+def error_of_mean(values: Sequence[float]) -> float | None:
+    """Standard error of the mean of a sample, None for fewer than two values."""
     return statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from characterization.accuracy.rows import MEASURED, RANKED, Measured, read_meas
 from dse.errors import RunError
 from dse.report.tables import Table
 from pe_library.model import list_pe_types
+from workloads.accuracies import error_of_mean, paired_drops
 
 
 @dataclass(frozen=True)
@@ -47,24 +47,18 @@ def summarize(rows: Iterable[Measured], recipe: str = "standard") -> tuple[Summa
 
 def _summary(rows: Sequence[Measured], references: Sequence[Measured]) -> Summary:
     top1 = [row.top1_percent for row in rows]
-    fp32 = {row.seed: row.top1_percent for row in references}
-    losses = [fp32[row.seed] - row.top1_percent for row in rows if row.seed in fp32]
+    losses = paired_drops(*({row.seed: row.top1_percent for row in each} for each in (rows, references)))
     return Summary(
         network=rows[0].network,
         pe_type=rows[0].pe_type,
         seeds=len(rows),
         top1=statistics.fmean(top1),
-        spread=deviation(top1),
+        spread=statistics.stdev(top1) if len(top1) > 1 else None,
         stderr=statistics.fmean(row.stderr_percent for row in rows),
         loss=statistics.fmean(losses) if losses else None,
-        loss_error=None if len(losses) < 2 else statistics.stdev(losses) / math.sqrt(len(losses)),
+        loss_error=error_of_mean(losses),
         not_tuned=statistics.fmean(row.ptq_percent for row in rows),
     )
-
-
-def deviation(values: Sequence[float]) -> float | None:
-    """Standard deviation of a sample, None for fewer than two values."""
-    return statistics.stdev(values) if len(values) > 1 else None
 
 
 def percent(value: float | None) -> str | None:

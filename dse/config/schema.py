@@ -96,8 +96,13 @@ Space = create_model(
 class Bounds(Strict):
     """Limits of one metric, in its unit; a design outside them is left out."""
 
-    min: float | None = Field(default=None, ge=0, description="smallest value allowed, in the unit of the metric")
-    max: float | None = Field(default=None, gt=0, description="largest value allowed, in the unit of the metric")
+    min: float | None = Field(
+        default=None,
+        description="smallest value allowed, in the unit of the metric; not below 0, but for `accuracy_drop`",
+    )
+    max: float | None = Field(
+        default=None, description="largest value allowed, in the unit of the metric; above 0, but for `accuracy_drop`"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Bounds:
@@ -291,6 +296,11 @@ class ConfigModel(Strict):
         if all(METRICS[name].of_network for name in self.objectives):
             hint = "all designs are alike in these"
             raise broken("must hold a metric of the accelerator", at=("objectives",), value=self.objectives, hint=hint)
+        for name, limits in self.constraints.items():
+            if not METRICS[name].signed and limits.min is not None and limits.min < 0:
+                raise broken("must be at least 0", at=("constraints", name, "min"), value=limits.min)
+            if not METRICS[name].signed and limits.max is not None and limits.max <= 0:
+                raise broken("must be above 0", at=("constraints", name, "max"), value=limits.max)
         if self.sample.n is not None:
             limit = design_space(dict(self.space)).size
             if self.sample.n > limit:

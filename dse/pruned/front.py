@@ -100,11 +100,11 @@ def costs_of(study: Study, totals: Totals, shape: tuple[int, ...], of_boxes: boo
     for constraint in study.constraints:
         value, maximize = values[constraint.metric], METRICS[constraint.metric].maximize
         if constraint.minimum is not None and (maximize or not of_boxes):
-            usable = usable & (value >= constraint.minimum * (1 - TOLERANCE))
-            sure = sure & (value >= constraint.minimum * (1 + TOLERANCE))
+            slack = TOLERANCE * abs(constraint.minimum)
+            usable, sure = usable & (value >= constraint.minimum - slack), sure & (value >= constraint.minimum + slack)
         if constraint.maximum is not None and not (maximize and of_boxes):
-            usable = usable & (value <= constraint.maximum * (1 + TOLERANCE))
-            sure = sure & (value <= constraint.maximum * (1 - TOLERANCE))
+            slack = TOLERANCE * abs(constraint.maximum)
+            usable, sure = usable & (value <= constraint.maximum + slack), sure & (value <= constraint.maximum - slack)
     signed = (-values[name] if METRICS[name].maximize else values[name] for name in study.objectives)
     rows = [np.where(usable, np.broadcast_to(value, shape), np.inf).reshape(shape[0], -1) for value in signed]
     return Costs(np.stack(rows, axis=-1), np.broadcast_to(sure, shape).reshape(shape[0], -1))

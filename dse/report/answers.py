@@ -28,7 +28,7 @@ from dse.report.gains import fronts
 from dse.report.run import Run
 from dse.report.tables import listed, short
 from dse.report.usable import IntArray, Points, pe_label
-from workloads.accuracies import LEVELS, REFERENCE, shipped_runs
+from workloads.accuracies import LEVELS, REFERENCE, error_of_mean, paired_drops, shipped_runs
 from workloads.layer import Accuracy
 
 SUBJECTS = ("lightpe1", "lightpe2")
@@ -71,7 +71,8 @@ class Difference:
 
 def _paired(drops: Sequence[float], basis: str, test_error: float | None) -> Difference:
     """The mean of at least LEAST_PAIRS differences."""
-    error = statistics.stdev(drops) / math.sqrt(len(drops))
+    error = error_of_mean(drops)
+    assert error is not None  # of at least two
     margin = None if test_error is None else max(_quantile(len(drops)) * error, test_error)
     return Difference(statistics.fmean(drops), error, basis, margin)
 
@@ -107,7 +108,7 @@ def measured_seeds() -> Seeds:
 def difference(network: str, own: Accuracy, other: Accuracy, seeds: Seeds) -> Difference:
     """How far the first accuracy of a network is below the second, of the same level of evidence."""
     first, second = _seeds_of(network, own, seeds), _seeds_of(network, other, seeds)
-    drops = [second[seed] - first[seed] for seed in first if seed in second]
+    drops = paired_drops(first, second)
     if own.error_percent is None or other.error_percent is None:
         return Difference(other.percent - own.percent, None, "one value each", None)
     test_error = max(own.error_percent, other.error_percent)

@@ -115,7 +115,7 @@ def _scale_text(objectives: Sequence[str], front: Any) -> str:
 
 
 def _candidates(study: Study, ids: IntArray) -> list[Row]:
-    """Designs by their axes; where networks compete with the network, and the evidence of its accuracy behind them."""
+    """Designs by their axes; where networks compete with the network, and error and evidence of its accuracy."""
     if not of_networks(study.objectives):
         designs = _designs(study, ids)
         return [designs[design] for design in ids.tolist()]
@@ -124,7 +124,8 @@ def _candidates(study: Study, ids: IntArray) -> list[Row]:
     for network, design in zip(runs.networks.tolist(), runs.designs.tolist(), strict=True):
         workload, axes = study.workloads[network], designs[design]
         known = workload.accuracy(axes["pe_type"])
-        rows.append({"workload": workload.name, **axes, "accuracy_evidence": known.evidence if known else None})
+        said = {"accuracy_error_percent": known and known.error_percent, "accuracy_evidence": known and known.evidence}
+        rows.append({"workload": workload.name, **axes, **said})
     return rows
 
 
