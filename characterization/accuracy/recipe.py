@@ -61,7 +61,7 @@ RECIPES = {
     "alone": {"cifar10": replace(STANDARD, name="alone", base=Phase(8, 0.2, 1.0))},
     "supernet": {
         "cifar10": Recipe(
-            "supernet", Phase(12, 0.1, 1.0), Phase(1, 0.02, 0.1), weight_decay=1e-4, recalibration_images=1000
+            "supernet", Phase(12, 0.1, 1.0), Phase(2, 0.05, 0.1), weight_decay=1e-4, recalibration_images=1000
         )
     },
 }
