@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -25,7 +26,7 @@ def cli() -> None:
     \b
     train, table             networks for every PE type, several seeds
     supernet, score          shared weights of 216 networks, and their scores for every PE type
-    alone, rank              drawn pairs trained alone, and the rank correlation
+    alone, rank              drawn pairs (or finalists) trained alone, and the rank correlation
     demo                     a slice of the measured table again, in minutes
     """
 
@@ -82,13 +83,20 @@ def score(jobs: int) -> None:
 
 
 @cli.command()
+@click.argument("pairs", required=False, type=click.Path(dir_okay=False, exists=True, path_type=Path))
 @processes_option()
-def alone(jobs: int) -> None:
-    """Train the drawn pairs of workloads/accuracy/pairs.csv alone; rows go to measured.csv."""
+@click.option("--seed", "seeds", type=int, multiple=True, default=(0,), show_default=True)
+def alone(pairs: Path | None, jobs: int, seeds: tuple[int, ...]) -> None:
+    """Train networks of the family alone, each for its PE types; rows go to workloads/accuracy/measured.csv.
+
+    PAIRS is a CSV with the columns network and pe_type, such as the finalists.csv of a report. By default it is
+    workloads/accuracy/pairs.csv: the pairs that were drawn before there were scores.
+    """
     from characterization.accuracy.ranking import alone_jobs
+    from characterization.accuracy.rows import PAIRS, read_pairs
     from characterization.accuracy.runs import train as run
 
-    run(alone_jobs(), jobs)
+    run(alone_jobs(read_pairs(pairs or PAIRS), seeds), jobs)
 
 
 @cli.command()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -13,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from characterization.accuracy.recipe import Recipe, find_recipe
 from characterization.accuracy.rows import PAIRS, RANKED, read_rows, stderr_percent, write_rows
-from characterization.accuracy.runs import Job, say
+from characterization.accuracy.runs import Job, plan, say
 from characterization.accuracy.supernet import (
     DATASET,
     HELDOUT_IMAGES,
@@ -26,28 +27,33 @@ from characterization.accuracy.supernet import (
     train_shared,
     tune_shared,
 )
+from dse.config.options import load_names
 from dse.errors import RunError
 from pe_library.model import list_pe_types
 from workloads.families import members
 
 PAIR_COUNT = 20
-ALONE_SEED = 0
 
 
-def choose_pairs(path: Path = PAIRS) -> tuple[tuple[str, str], ...]:
-    """The pairs to train alone, from their file; drawn and written first where there is none yet."""
+def choose_pairs(path: Path = PAIRS) -> None:
+    """Draw the pairs to train alone and write their file, where there is none yet."""
     if not path.exists():
         comment = f"drawn by numpy's default generator with seed {SEED}, before any score was known"
         pairs = [{"network": name, "pe_type": pe_type} for name, pe_type in draws(PAIR_COUNT)]
         write_rows(path, pairs, [comment])
-    return tuple((row["network"], row["pe_type"]) for row in read_rows(path))
 
 
-def alone_jobs() -> tuple[Job, ...]:
-    """Training jobs of the chosen pairs, one per network."""
-    pairs = choose_pairs()
-    names = dict.fromkeys(name for name, _ in pairs)
-    return tuple(Job(each, ALONE_SEED, "alone", tuple(p for name, p in pairs if name == each)) for each in names)
+def alone_jobs(pairs: Sequence[tuple[str, str]], seeds: Sequence[int]) -> tuple[Job, ...]:
+    """Training jobs of pairs, one per network and seed, all networks with one seed before the next.
+
+    Raises InputError for networks that cannot be trained and PE types that there are not.
+    """
+    load_names([pe_type for _, pe_type in pairs], "pe_type", "PE type", list_pe_types())
+    by_network: dict[str, list[str]] = {}
+    for name, pe_type in pairs:
+        by_network.setdefault(name, []).append(pe_type)
+    jobs = (plan([name], [seed], "alone", tuple(own)) for seed in seeds for name, own in by_network.items())
+    return tuple(chain.from_iterable(jobs))
 
 
 def train_weights(processes: int) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from characterization.library import cache_dir
+from dse.errors import InputError, Problem
 
 TABLES = Path(__file__).resolve().parents[2] / "workloads" / "accuracy"
 MEASURED = TABLES / "measured.csv"
@@ -84,6 +85,14 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         return []
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
     return list(csv.DictReader(lines))
+
+
+def read_pairs(path: Path = PAIRS) -> tuple[tuple[str, str], ...]:
+    """Networks and PE types of a CSV with these columns, once each. Raises InputError where it has none."""
+    rows = read_rows(path)
+    if not rows or not {"network", "pe_type"} <= set(rows[0]):
+        raise InputError(Problem(str(path), "must be a CSV with the columns network and pe_type, and rows"))
+    return tuple(dict.fromkeys((row["network"], row["pe_type"]) for row in rows))
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, str]], comments: Iterable[str] = ()) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from characterization.accuracy.rows import MEASURED, RANKED, Measured, read_measured, read_rows
+from characterization.accuracy.rows import MEASURED, PAIRS, RANKED, Measured, read_measured, read_pairs, read_rows
 from dse.errors import RunError
 from dse.report.tables import Table
 from pe_library.model import list_pe_types
@@ -97,18 +97,19 @@ class Ranking:
     p_value: float
 
 
-def rank(ranked: Path = RANKED, measured: Path = MEASURED) -> Ranking:
-    """Compare scores with accuracies of pairs trained alone. Raises RunError with fewer than two of them."""
+def rank(ranked: Path = RANKED, measured: Path = MEASURED, drawn: Path = PAIRS) -> Ranking:
+    """Compare scores with accuracies of the drawn pairs trained alone, means over their seeds; others that were trained
+    alone were chosen by their score and do not count. Raises RunError with fewer than two of them."""
     from scipy.stats import kendalltau
 
     scores = {(row["network"], row["pe_type"]): float(row["score_percent"]) for row in read_rows(ranked)}
-    alone = [row for row in read_measured(measured) if row.recipe == "alone"]
-    pairs = tuple(_paired(row, scores) for row in alone if (row.network, row.pe_type) in scores)
-    if len(pairs) < 2:
-        raise RunError(f"{len(pairs)} pairs have a score and an accuracy: run `score` and `alone` first")
+    alone: dict[tuple[str, str], list[float]] = {}
+    for row in read_measured(measured):
+        if row.recipe == "alone":
+            alone.setdefault((row.network, row.pe_type), []).append(row.top1_percent)
+    known = [pair for pair in read_pairs(drawn) if pair in scores and pair in alone]
+    if len(known) < 2:
+        raise RunError(f"{len(known)} pairs have a score and an accuracy: run `score` and `alone` first")
+    pairs = tuple((*pair, scores[pair], statistics.fmean(alone[pair])) for pair in known)
     tau, p_value = kendalltau([pair[2] for pair in pairs], [pair[3] for pair in pairs])
     return Ranking(pairs, float(tau), float(p_value))
-
-
-def _paired(row: Measured, scores: dict[tuple[str, str], float]) -> tuple[str, str, float, float]:
-    return row.network, row.pe_type, scores[row.network, row.pe_type], row.top1_percent

@@ -15,6 +15,7 @@ from characterization.accuracy.rows import (
     Measured,
     add_measured,
     read_measured,
+    read_pairs,
     read_rows,
     write_rows,
 )
@@ -59,15 +60,37 @@ def test_losses_are_paired_by_seed() -> None:
 
 def test_kendall_tau_counts_pairs_in_the_same_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DSE_CACHE", str(tmp_path / "cache"))
-    ranked, measured = tmp_path / "ranked.csv", tmp_path / "measured.csv"
+    ranked, measured, drawn = (tmp_path / f"{name}.csv" for name in ("ranked", "measured", "drawn"))
+    write_rows(drawn, [{"network": "net", "pe_type": each} for each in ("fp32", "int8", "w4a8", "lightpe1")])
     with pytest.raises(RunError, match="0 pairs"):
-        rank(ranked, measured)
+        rank(ranked, measured, drawn)
     scores = {"fp32": 70.0, "int8": 71.0, "w4a8": 60.0, "lightpe1": 50.0}
     accuracies = {"fp32": 90.0, "int8": 89.0, "w4a8": 88.0, "lightpe1": 80.0}
     write_rows(ranked, [{"network": "net", "pe_type": k, "score_percent": str(v)} for k, v in scores.items()])
     for pe_type, top1 in accuracies.items():
-        add_measured(row(pe_type, 0, top1, recipe="alone"), measured)
-    assert rank(ranked, measured).tau == pytest.approx(4 / 6)  # five of six in order, one the other way
+        for seed in (0, 1):
+            add_measured(row(pe_type, seed, top1 + seed, recipe="alone"), measured)
+    found = rank(ranked, measured, drawn)
+    assert found.tau == pytest.approx(4 / 6)  # five of six in order, one the other way
+    assert [each[3] for each in found.pairs] == [top1 + 0.5 for top1 in accuracies.values()]
+
+
+def test_only_pairs_that_were_drawn_tell_how_well_scores_rank(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DSE_CACHE", str(tmp_path / "cache"))
+    ranked, measured, drawn = (tmp_path / f"{name}.csv" for name in ("ranked", "measured", "drawn"))
+    names = ("fp32", "int8", "w4a8")
+    write_rows(drawn, [{"network": "net", "pe_type": each} for each in names[:2]])
+    write_rows(ranked, [{"network": "net", "pe_type": each, "score_percent": "70"} for each in names])
+    for each in names:
+        add_measured(row(each, 0, 90.0, recipe="alone"), measured)
+    assert [each[1] for each in rank(ranked, measured, drawn).pairs] == ["fp32", "int8"]
+
+
+@pytest.mark.parametrize("text", ["", "network,pe_type\n", "net,pe_type\na,int8\n"])
+def test_a_file_without_pairs_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "pairs.csv").write_text(text)
+    with pytest.raises(InputError, match="must be a CSV with the columns network and pe_type"):
+        read_pairs(tmp_path / "pairs.csv")
 
 
 def test_shipped_rows_are_within_their_ranges_and_single() -> None:

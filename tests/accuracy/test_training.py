@@ -16,6 +16,7 @@ from characterization.accuracy import runs, supernet
 from characterization.accuracy.data import Dataset, Images
 from characterization.accuracy.networks import find_network
 from characterization.accuracy.quantizers import calibrate, set_pe_type
+from characterization.accuracy.ranking import alone_jobs
 from characterization.accuracy.recipe import RECIPES, Phase, Recipe
 from characterization.accuracy.rows import Measured
 from characterization.accuracy.train import (
@@ -29,7 +30,7 @@ from characterization.accuracy.train import (
     save,
     top1_percent,
 )
-from dse.errors import RunError
+from dse.errors import InputError, RunError
 from workloads.families import members
 
 TINY = Recipe(
@@ -246,6 +247,19 @@ def test_pairs_follow_from_the_seed_and_differ() -> None:
     assert drawn == supernet.draws(20)
     assert len(set(drawn)) == 20
     assert drawn != supernet.draws(20, seed=1)
+
+
+def test_networks_trained_alone_are_jobs_by_seed_and_network() -> None:
+    pairs = ((members()[0], "int8"), (members()[1], "fp32"), (members()[0], "lightpe1"))
+    jobs = alone_jobs(pairs, (0, 1))
+    assert [(job.network, job.seed) for job in jobs] == [(members()[i], seed) for seed in (0, 1) for i in (0, 1)]
+    assert jobs[0].pe_types == ("int8", "lightpe1")
+
+
+@pytest.mark.parametrize("pair", [("resnet50", "int8"), (members()[0], "int9"), ("vgg8-fashion-mnist", "int8")])
+def test_pairs_that_cannot_be_trained_alone_are_refused(pair: tuple[str, str]) -> None:
+    with pytest.raises(InputError, match=r"must be|unknown|is not for"):
+        alone_jobs((pair,), (0,))
 
 
 def test_a_quantized_network_learns(tmp_path: Path) -> None:
