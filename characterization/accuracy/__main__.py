@@ -33,7 +33,9 @@ def cli() -> None:
 
 def processes_option() -> Callable[..., Any]:
     """How many processes."""
-    return click.option("--jobs", default=2, show_default=True, help="Processes; each has one thread.")
+    return click.option(
+        "--jobs", type=click.IntRange(min=1), default=2, show_default=True, help="Processes; each has one thread."
+    )
 
 
 @cli.command()
@@ -127,7 +129,7 @@ def demo(jobs: int) -> None:
         for each in found
     )  # fmt: skip
     columns = ("PE type", "top-1 %", "shipped mean %", "seeds", "may differ by", "agrees")
-    title = f"{NETWORK}, recipe demo; limit: {SIGMAS:g} standard deviations of seeds and test"
+    title = f"{NETWORK}, recipe demo; limit: {SIGMAS:g} standard deviations over seeds"
     click.echo(to_terminal(Table("demo", title, columns, rows)), nl=False)
     if not all(each.agrees for each in found):
         raise RunError("an accuracy lies outside the spread of the shipped rows")

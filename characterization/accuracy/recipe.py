@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 
 from dse.errors import InputError, Problem, did_you_mean
@@ -45,8 +46,30 @@ class Recipe:
     @property
     def digest(self) -> str:
         """Eight hex digits that change with any field but the name."""
-        fields = {key: value for key, value in asdict(self).items() if key != "name"}
+        return self._digest(("name",))
+
+    @property
+    def base_digest(self) -> str:
+        """The same of what the base phase depends on."""
+        return self._digest(("name", "tune", "recalibration_images"))
+
+    def _digest(self, without: Collection[str]) -> str:
+        fields = {key: value for key, value in asdict(self).items() if key not in without}
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True)
+class SupernetRecipe(Recipe):
+    """Weights shared by a family: base phase for all PE types, tuning for each.
+
+    `drawn`: members drawn per step beside the largest and the smallest. `heldout_images`: the last training images,
+    which score and never train. `pe_types`: those that the base phase draws from; others can be tuned for, too.
+    """
+
+    seed: int = 0
+    drawn: int = 2
+    heldout_images: int = 5000
+    pe_types: tuple[str, ...] = ("fp32", "int16", "int8", "w4a8", "lightpe1", "lightpe2")
 
 
 STANDARD = Recipe("standard", base=Phase(20, 0.2, 1.0), tune=Phase(2, 0.02, 0.1))
@@ -59,14 +82,11 @@ RECIPES = {
         "fashion-mnist": Recipe("demo", base=Phase(2, 0.1, 0.5), tune=Phase(1, 0.02, 0.1), train_images=20_000),
     },
     "alone": {"cifar10": replace(STANDARD, name="alone", base=Phase(8, 0.2, 1.0))},
-    "supernet": {
-        "cifar10": Recipe(
-            "supernet", Phase(12, 0.1, 1.0), Phase(2, 0.05, 0.1), weight_decay=1e-4, recalibration_images=1000
-        )
-    },
 }
-"""Name -> data set -> recipe. `alone` is what single pairs of a searched family get, `supernet` the shared weights of
-the family (docs/accuracy.md)."""
+"""Name -> data set -> recipe. `alone` is what single pairs of a searched family get (docs/accuracy.md)."""
+SUPERNET = SupernetRecipe(
+    "supernet", Phase(12, 0.1, 1.0), Phase(2, 0.05, 0.1), weight_decay=1e-4, recalibration_images=1000
+)
 
 
 def find_recipe(name: str, dataset: str) -> Recipe:

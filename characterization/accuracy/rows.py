@@ -12,7 +12,6 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from characterization.library import cache_dir
 from dse.errors import InputError, Problem
 
 TABLES = Path(__file__).resolve().parents[2] / "workloads" / "accuracy"
@@ -68,7 +67,7 @@ def read_measured(path: Path = MEASURED) -> tuple[Measured, ...]:
 
 def add_measured(row: Measured, path: Path = MEASURED) -> None:
     """Put a row in its place, instead of one with its key; several processes may do so at once."""
-    with FileLock(cache_dir() / "measured.lock"):
+    with FileLock(path.with_suffix(".lock")):
         rows = {each.key: each for each in read_measured(path)} | {row.key: row}
         write_rows(path, [_texts(each) for each in sorted(rows.values())])
 
@@ -103,6 +102,6 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, str]], comments: Iterable
     writer.writeheader()
     writer.writerows(rows)
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".tmp")
+    draft = path.with_suffix(f".{os.getpid()}.tmp")
     draft.write_text(text.getvalue(), encoding="utf-8", newline="\n")
     os.replace(draft, path)

@@ -23,6 +23,9 @@ from characterization.accuracy.recipe import Recipe, find_recipe
 from characterization.accuracy.rows import Measured, add_measured, read_measured, stderr_percent
 from characterization.accuracy.train import Report, calibration_images, fit, plain, recalibrate, top1_percent
 from characterization.library import cache_dir
+from dse.config.options import load_names
+from dse.errors import RunError
+from pe_library.model import list_pe_types
 
 Sink = Callable[[Measured], None]
 
@@ -49,6 +52,7 @@ class Job:
 
 def plan(networks: Sequence[str], seeds: Sequence[int], recipe: str, pe_types: tuple[str, ...]) -> tuple[Job, ...]:
     """All jobs, all networks with one seed before the next. Raises InputError for what cannot be trained."""
+    load_names(pe_types, "pe_type", "PE type", list_pe_types())
     jobs = tuple(Job(network, seed, recipe, pe_types) for seed in seeds for network in networks)
     for job in jobs:
         find_recipe(recipe, find_network(job.network).dataset)
@@ -134,13 +138,19 @@ def work(jobs: Sequence[Job]) -> None:
 
 
 def train(jobs: Sequence[Job], processes: int) -> None:
-    """Do all jobs with several processes, one thread each: threads of one process are slower on small networks."""
+    """Do all jobs with several processes, one thread each: threads of one process are slower on small networks.
+
+    Raises RunError while other processes are at some of them.
+    """
     for dataset in {find_network(job.network).dataset for job in jobs}:
         load_dataset(dataset)  # downloaded once, before several processes want it
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
         for future in [pool.submit(work, jobs) for _ in range(processes)]:
             future.result()
+    left = sum(len(missing(job, read_measured())) for job in jobs)
+    if left:
+        raise RunError(f"other processes are still at {left} rows: run this again later")
 
 
 def say(what: str, text: str) -> None:

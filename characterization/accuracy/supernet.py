@@ -26,7 +26,7 @@ from torch.nn import functional
 from characterization.accuracy.data import Dataset, Images, load_dataset
 from characterization.accuracy.networks import find_network
 from characterization.accuracy.quantizers import calibrate, set_pe_type
-from characterization.accuracy.recipe import Recipe
+from characterization.accuracy.recipe import SupernetRecipe
 from characterization.accuracy.train import (
     Lesson,
     Report,
@@ -41,23 +41,18 @@ from pe_library.model import list_pe_types
 from workloads.families import members
 
 DATASET = "cifar10"
-SEED = 0
-DRAWN = 2
-"""Members drawn per step beside the largest and the smallest."""
-HELDOUT_IMAGES = 5000
-"""The last so many training images score and never train; the test images play no part."""
 
 
-def folder(recipe: Recipe) -> Path:
-    """Where checkpoints and scores are."""
+def folder(recipe: SupernetRecipe) -> Path:
+    """Where tuned weights and scores are."""
     return cache_dir() / "training" / f"supernet-{recipe.digest}"
 
 
-def split(dataset: Dataset) -> tuple[Dataset, Images]:
-    """The data set without its last training images, and these."""
+def split(dataset: Dataset, heldout: int) -> tuple[Dataset, Images]:
+    """The data set without its last so many training images, and these; the test images play no part."""
     pixels, labels = dataset.train.pixels, dataset.train.labels
-    kept = replace(dataset, train=Images(pixels[:-HELDOUT_IMAGES], labels[:-HELDOUT_IMAGES]))
-    return kept, Images(pixels[-HELDOUT_IMAGES:], labels[-HELDOUT_IMAGES:])
+    kept = replace(dataset, train=Images(pixels[:-heldout], labels[:-heldout]))
+    return kept, Images(pixels[-heldout:], labels[-heldout:])
 
 
 @cache
@@ -73,28 +68,28 @@ def sliced(shared: Mapping[str, Tensor], member: nn.Module) -> dict[str, Tensor]
     }
 
 
-def train_shared(recipe: Recipe, dataset: Dataset, report: Report) -> nn.Module:
+def train_shared(recipe: SupernetRecipe, dataset: Dataset, report: Report) -> nn.Module:
     """The weights that all PE types share, trained; goes on from its last epoch."""
-    net = find_network(members()[-1]).build(SEED)
+    net = find_network(members()[-1]).build(recipe.seed)
     images = calibration_images(dataset, recipe.calibration_images)
-    lessons = partial(sandwich, net, None, list_pe_types(), images)
-    fit(net, lessons, dataset, recipe, "supernet", SEED, checkpoint(recipe, None), report)
+    lessons = partial(sandwich, net, None, recipe.pe_types, recipe.drawn, images)
+    fit(net, lessons, dataset, recipe, "supernet", recipe.seed, checkpoint(recipe, None), report)
     return net
 
 
-def tune_shared(recipe: Recipe, pe_type: str, dataset: Dataset, report: Report) -> nn.Module:
+def tune_shared(recipe: SupernetRecipe, pe_type: str, dataset: Dataset, report: Report) -> nn.Module:
     """A copy of the shared weights tuned for a PE type; goes on from its last epoch. Raises RunError before they are
     trained."""
-    net = find_network(members()[-1]).build(SEED)
+    net = find_network(members()[-1]).build(recipe.seed)
     net.load_state_dict(load_weights(recipe, None))
     images = calibration_images(dataset, recipe.calibration_images)
-    lessons = partial(sandwich, net, pe_type, (pe_type,), images)
-    fit(net, lessons, dataset, recipe, "tune", SEED, checkpoint(recipe, pe_type), report)
+    lessons = partial(sandwich, net, pe_type, (pe_type,), recipe.drawn, images)
+    fit(net, lessons, dataset, recipe, "tune", recipe.seed, checkpoint(recipe, pe_type), report)
     return net
 
 
 def sandwich(
-    net: nn.Module, largest: str | None, others: Sequence[str], images: Tensor, random: np.random.Generator
+    net: nn.Module, largest: str | None, others: Sequence[str], drawn: int, images: Tensor, random: np.random.Generator
 ) -> Lesson:
     """One epoch's lesson: the largest member on one PE type (None: on plain FP32), smallest and drawn ones on drawn
     ones of `others`. Operands are calibrated on `images`, once."""
@@ -109,7 +104,7 @@ def sandwich(
         loss = functional.cross_entropy(scores, labels)
         loss.backward()  # type: ignore[no-untyped-call]
         answers = scores.detach().softmax(1)
-        for name in (members()[0], *random.choice(members(), DRAWN)):
+        for name in (members()[0], *random.choice(members(), drawn)):
             pe_type = str(random.choice(others))
             _distill(net, template(str(name)), pe_type, quantizers[pe_type], x, answers)
         return float(loss.detach()), int((scores.argmax(1) == labels).sum())
@@ -137,7 +132,7 @@ def _distill(
 
 
 def score_percent(
-    weights: Mapping[str, Tensor], name: str, pe_type: str, dataset: Dataset, heldout: Images, recipe: Recipe
+    weights: Mapping[str, Tensor], name: str, pe_type: str, dataset: Dataset, heldout: Images, recipe: SupernetRecipe
 ) -> float:
     """Top-1 of a member with its slice of the weights, on the held-out images."""
     member = find_network(name).build(0)
@@ -149,12 +144,14 @@ def score_percent(
     return score
 
 
-def checkpoint(recipe: Recipe, pe_type: str | None) -> Path:
+def checkpoint(recipe: SupernetRecipe, pe_type: str | None) -> Path:
     """Of the weights tuned for a PE type; None: of the shared ones."""
-    return folder(recipe) / (f"tuned-{pe_type}.pt" if pe_type else "shared.pt")
+    if pe_type:
+        return folder(recipe) / f"tuned-{pe_type}.pt"
+    return folder(recipe).with_name(f"shared-{recipe.base_digest}.pt")
 
 
-def load_weights(recipe: Recipe, pe_type: str | None) -> dict[str, Tensor]:
+def load_weights(recipe: SupernetRecipe, pe_type: str | None) -> dict[str, Tensor]:
     """Weights tuned for a PE type; None: the shared ones. Raises RunError unless their training is done."""
     path, phase = checkpoint(recipe, pe_type), recipe.tune if pe_type else recipe.base
     state: dict[str, Any] = torch.load(path, weights_only=True) if path.exists() else {"epoch": 0}
@@ -165,12 +162,12 @@ def load_weights(recipe: Recipe, pe_type: str | None) -> dict[str, Tensor]:
     return weights
 
 
-def load_split() -> tuple[Dataset, Images]:
+def load_split(recipe: SupernetRecipe) -> tuple[Dataset, Images]:
     """Training images and held-out images of the data set that the family is for."""
-    return split(load_dataset(DATASET))
+    return split(load_dataset(DATASET), recipe.heldout_images)
 
 
-def draws(count: int, seed: int = SEED) -> tuple[tuple[str, str], ...]:
+def draws(count: int, seed: int = 0) -> tuple[tuple[str, str], ...]:
     """So many different pairs (member, PE type), drawn by the seed alone."""
     pairs = [(name, pe_type) for name in members() for pe_type in list_pe_types()]
     chosen = np.random.default_rng(seed).choice(len(pairs), count, replace=False)

@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("torch")
 
 import torch
+from torch.nn import functional
 
 from characterization.accuracy.networks import find_network
 from characterization.accuracy.quantizers import (
@@ -83,6 +84,28 @@ def test_a_layer_computes_what_the_mac_accumulates(pe_type: str) -> None:
         psum = model.mac(act[:, None, index], wgt[None, :, index], psum)
     expected = model.decode_psum(psum) * scale.numpy() + layer.bias.detach().numpy()
     np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("pe_type", PE_TYPES)
+def test_a_convolution_computes_what_the_mac_accumulates(pe_type: str, stride: int) -> None:
+    """A 3 x 3 convolution with padding against the bit-exact MAC, one product after the other."""
+    model, layer, x = load_mac_model(pe_type), Conv2d(2, 3, stride), tensor(1, 2, 6, 6)
+    set_pe_type(layer, pe_type)
+    calibrate(layer, x)
+    with torch.no_grad():
+        acts, weights, scale = layer.operands(x, pe_type)
+        outputs = layer(x).numpy()
+        windows = functional.unfold(acts, 3, padding=1, stride=stride)[0].T.numpy()  # (E F, C R S)
+    inside = functional.unfold(torch.ones_like(x), 3, padding=1, stride=stride)[0].T.numpy() > 0
+    act = codes(np.where(inside, windows, acts.numpy().flat[0]), pe_type, "activation")  # padding is never multiplied
+    wgt = codes(weights.flatten(1).numpy(), pe_type, "weight")
+    psum = np.zeros((len(windows), 3), np.int64)
+    for index in range(windows.shape[1]):
+        added = model.mac(act[:, None, index], wgt[None, :, index], psum)
+        psum = np.where(inside[:, None, index], added, psum)
+    expected = (model.decode_psum(psum) * scale.numpy()).T.reshape(outputs.shape[1:])
+    np.testing.assert_allclose(outputs[0], expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("pe_type", [each for each in QUANTIZED if each != "int16"])

@@ -11,15 +11,17 @@ import pytest
 pytest.importorskip("torch")
 
 import torch
+from filelock import FileLock
 
 from characterization.accuracy import runs, supernet
 from characterization.accuracy.data import Dataset, Images
 from characterization.accuracy.networks import find_network
-from characterization.accuracy.quantizers import calibrate, set_pe_type
+from characterization.accuracy.quantizers import calibrate, quantized_layers, set_pe_type
 from characterization.accuracy.ranking import alone_jobs
-from characterization.accuracy.recipe import RECIPES, Phase, Recipe
-from characterization.accuracy.rows import Measured
+from characterization.accuracy.recipe import RECIPES, SUPERNET, Phase, Recipe
+from characterization.accuracy.rows import PAIRS, Measured, read_pairs
 from characterization.accuracy.train import (
+    Lessons,
     Report,
     batches,
     calibration_images,
@@ -93,13 +95,26 @@ def test_a_half_written_checkpoint_is_not_taken(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["base.pt"]
 
 
-def test_all_pe_types_see_the_same_images_in_the_same_order() -> None:
-    def epoch() -> list[torch.Tensor]:
-        return [x for x, _ in batches(tiny(), 64, 16, generator(0, "tune", 0))]
+def test_all_pe_types_see_the_same_images_in_the_same_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, list[torch.Tensor]] = {"fp32": [], "lightpe1": []}
 
-    first, again = epoch(), epoch()
-    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
-    assert sum(len(x) for x in first) == 64
+    def watched(net: torch.nn.Module) -> Lessons:
+        lesson = plain(net)(np.random.default_rng(0))
+
+        def watch(x: torch.Tensor, labels: torch.Tensor) -> tuple[float, int]:
+            seen[str(quantized_layers(net)[0].pe_type)].append(x)
+            return lesson(x, labels)
+
+        return lambda random: watch
+
+    monkeypatch.setattr(runs, "load_dataset", lambda name: tiny())
+    monkeypatch.setattr(runs, "plain", watched)
+    monkeypatch.setitem(RECIPES, "tiny", {"fashion-mnist": TINY})
+    job = runs.Job(NETWORK, 0, "tiny", tuple(seen))
+    for pe_type in seen:
+        runs.measure(job, pe_type, find_network(NETWORK).build(0), 0.0, tmp_path, quiet)
+    assert sum(len(x) for x in seen["fp32"]) == 64
+    assert all(torch.equal(a, b) for a, b in zip(*seen.values(), strict=True))
 
 
 def test_augmented_images_are_shifted_or_flipped_ones() -> None:
@@ -173,7 +188,7 @@ def test_members_are_slices_of_the_largest() -> None:
     assert torch.equal(smallest.conv2_1.a.weight, largest.conv2_1.a.weight[:8, :8])
 
 
-SHARED = replace(TINY, base=Phase(2, 0.05, 1.0), batch=32, calibration_images=8)
+SHARED = replace(SUPERNET, base=Phase(2, 0.05, 1.0), tune=Phase(1, 0.01, 0.1), batch=32, calibration_images=8)
 
 
 @pytest.mark.parametrize("pe_type", [None, "lightpe1"])
@@ -242,9 +257,28 @@ def test_a_score_calibrates_the_member_and_not_the_shared_weights() -> None:
     assert all(torch.equal(before[name], value) for name, value in shared.items())
 
 
+def test_images_held_out_are_none_that_train() -> None:
+    dataset = tiny(3, 32, "cifar10")
+    kept, heldout = supernet.split(dataset, 20)
+    whole = {image.tobytes() for image in dataset.train.pixels}
+    parts = [{image.tobytes() for image in images.pixels} for images in (kept.train, heldout)]
+    assert [len(part) for part in parts] == [44, 20]
+    assert parts[0] | parts[1] == whole
+    assert [len(images.labels) for images in (kept.train, heldout)] == [44, 20]
+    assert kept.test is dataset.test
+
+
+def test_shared_weights_stand_while_only_their_tuning_changes() -> None:
+    longer, other = replace(SUPERNET, tune=Phase(3, 0.05, 0.1)), replace(SUPERNET, drawn=3)
+    paths = [supernet.checkpoint(recipe, None) for recipe in (SUPERNET, longer, other)]
+    assert paths[0] == paths[1] != paths[2]
+    tuned = {supernet.checkpoint(recipe, "int8") for recipe in (SUPERNET, longer, other)}
+    assert len(tuned) == 3
+
+
 def test_pairs_follow_from_the_seed_and_differ() -> None:
     drawn = supernet.draws(20)
-    assert drawn == supernet.draws(20)
+    assert drawn == read_pairs(PAIRS)
     assert len(set(drawn)) == 20
     assert drawn != supernet.draws(20, seed=1)
 
@@ -260,6 +294,22 @@ def test_networks_trained_alone_are_jobs_by_seed_and_network() -> None:
 def test_pairs_that_cannot_be_trained_alone_are_refused(pair: tuple[str, str]) -> None:
     with pytest.raises(InputError, match=r"must be|unknown|is not for"):
         alone_jobs((pair,), (0,))
+
+
+def test_work_that_another_process_is_at_is_not_said_to_be_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DSE_CACHE", str(tmp_path))
+    monkeypatch.setattr(runs, "load_dataset", lambda name: tiny())
+    monkeypatch.setattr(runs, "read_measured", lambda: ())
+    jobs = runs.plan((NETWORK,), (7,), "demo", ("int8", "fp32"))
+    with FileLock(runs.checkpoints() / jobs[0].name / "lock"), pytest.raises(RunError, match="at 2 rows"):
+        runs.train(jobs, 1)
+
+
+def test_a_pe_type_that_there_is_not_is_refused_before_training() -> None:
+    with pytest.raises(InputError, match="unknown PE type"):
+        runs.plan((NETWORK,), (0,), "demo", ("int9",))
 
 
 def test_a_quantized_network_learns(tmp_path: Path) -> None:
