@@ -74,8 +74,8 @@ def sweep(config: Path, out: Path | None, jobs: int, scheduler: str | None, no_p
 @run_argument
 @click.option(
     "--metric", "metrics", multiple=True, metavar="M",
-    help="Metric to trade off, repeatable; see `dse list metrics`. One alone is paired with energy.  "
-    "[default: perf_per_area; the objectives of a run that keeps only their fronts]",
+    help="Metric to trade off, repeatable; see `dse list metrics`. One alone is paired with energy, or what it kept. "
+    " [default: perf_per_area; the objectives where networks compete or only their fronts are kept]",
 )  # fmt: skip
 @form_option("table", "csv", "json")
 @out_option("Folder for pareto.csv and the figure.  [default: the run's own]")
@@ -153,7 +153,9 @@ def optimize(
 
 
 @cli.command()
-@click.option("--workload", required=True, metavar="W", help="Name (see `dse list workloads`) or path of a network.")
+@click.option(
+    "--workload", required=True, metavar="W", help="Name (see `dse list workloads`, `families`) or path of a network."
+)
 @click.option("--design", default="", metavar="K=V,...", help="Axes of the design; those left out have their default.")
 @click.option("--layer", "layers", multiple=True, metavar="NAME", help="Only this layer; may be repeated.")
 @click.option("--mapping", default="", metavar="K=V,...",
@@ -231,7 +233,7 @@ def report(run: str | None, out: Path | None) -> None:
 
 
 @cli.command("list")
-@click.argument("what", type=click.Choice(["pe-types", "workloads", "dataflows", "metrics"]))
+@click.argument("what", type=click.Choice(["pe-types", "workloads", "families", "dataflows", "metrics"]))
 @form_option("table", "csv", "json")
 def list_(what: str, form: str) -> None:
     """List what there is to choose from.

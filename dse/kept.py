@@ -3,8 +3,9 @@
 A row is *usable* when it is feasible, within the constraints of the study, and has all its objectives: an accuracy may
 be missing. Kept are, of each workload (or the workloads that compete, see `Study.contests`) and PE type, over all
 dataflows, the usable rows that no other one dominates in the objectives of the study (`keep: front`), or the N best by
-the first objective, ties by design id (`keep: {top: N}`). Both are the same whatever pieces they are found in: what a
-piece leaves out, a larger piece leaves out too. So memory is that of what is kept and of one block.
+the first objective, ties by the others in order, then by design id (`keep: {top: N}`). Both are the same whatever
+pieces they are found in: what a piece leaves out, a larger piece leaves out too. So memory is that of what is kept and
+of one block.
 """
 
 from __future__ import annotations
@@ -137,10 +138,9 @@ def _chosen(study: Study, points: pa.Table) -> BoolArray:
     if study.keep.what == "front":
         values = np.stack([_values(points, name) for name in study.objectives], axis=1)
         return non_dominated(values, [METRICS[name].maximize for name in study.objectives])
-    first = METRICS[study.objectives[0]]
-    costs = _values(points, first.name) * (-1 if first.maximize else 1)
+    costs = [_values(points, name) * (-1 if METRICS[name].maximize else 1) for name in study.objectives]
     flags = np.zeros(points.num_rows, bool)
-    flags[np.lexsort((points["design_id"].to_numpy(), costs))[: study.keep.n]] = True
+    flags[np.lexsort((points["design_id"].to_numpy(), *reversed(costs)))[: study.keep.n]] = True
     return flags
 
 

@@ -142,8 +142,8 @@ _ROWS = (
     Metric("utilization", "utilization", "", "PE utilization", True,
            "MACs / (cycles x PEs)", True, lambda t: t.macs / t.total_cycles / t.pes),
     Metric("accuracy", "accuracy_percent", "%", "Top-1 accuracy", True,
-           "images classified rightly / images of the test set", True, lambda t: t.accuracy_percent, True),
-    Metric("accuracy_drop", "accuracy_drop_percent", "%", "Accuracy below FP32", False,
+           "right images / images; accuracy_evidence says which", True, lambda t: t.accuracy_percent, True),
+    Metric("accuracy_drop", "accuracy_drop_percent", "points", "Accuracy below FP32", False,
            "accuracy of the network with FP32 operands - accuracy", True, lambda t: t.accuracy_drop_percent, True,
            signed=True),
 )  # fmt: skip

@@ -72,7 +72,7 @@ class RunDirectory:
                 if found is None:
                     raise InputError(Problem(str(file), "is damaged", hint=_ADVICE))
                 if any(found.get(key) != value for key, value in self.identity.items()):
-                    rule = "holds a run of another config, `keep`, version or PE library"
+                    rule = "holds a run of another config, accuracies of its networks, `keep`, version or PE library"
                     raise InputError(Problem(str(self.path), rule, hint=_ADVICE))
                 if file == self.plan and any(found.get(key) != value for key, value in self.cut.items()):
                     rule = "holds half a run in parts of another kind: with or without --no-prune"

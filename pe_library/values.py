@@ -59,7 +59,6 @@ class Grid:
 class Operands:
     """The grids of both operands of a PE type."""
 
-    pe_type: str
     weight: Grid
     activation: Grid
 
@@ -69,7 +68,7 @@ def load_operands(pe_type: str) -> Operands:
     """What a PE type multiplies. Raises InputError when there is no such type."""
     model = load_mac_model(pe_type)
     weight = _grid(model.decode_weight, model.WEIGHT_BITS)
-    return Operands(pe_type, weight, _grid(model.decode_activation, model.ACTIVATION_BITS))
+    return Operands(weight, _grid(model.decode_activation, model.ACTIVATION_BITS))
 
 
 def _grid(decode: Callable[[Codes], Reals], bits: int) -> Grid:
@@ -90,8 +89,3 @@ def nearest(values: Floats, scale: Floats | float, grid: Grid) -> Floats:
     if grid.is_uniform:
         return np.clip(np.rint(scaled), np.float32(grid.low), np.float32(grid.high))
     return grid.values.astype(np.float32)[np.searchsorted(grid.midpoints.astype(np.float32), scaled)]
-
-
-def quantized(values: Floats, scale: Floats | float, grid: Grid) -> Floats:
-    """`values` as the PE holds them: `nearest` times `scale`."""
-    return nearest(values, scale, grid) * np.asarray(scale, np.float32)

@@ -163,3 +163,26 @@ def test_a_limit_on_the_drop_keeps_the_networks_that_just_meet_it(tmp_path: Path
     assert left["fp32"]
     assert left["int8"]
     assert not left["lightpe1"]
+
+
+def test_a_user_s_row_at_a_level_that_does_not_count_never_loses_silently_to_a_shipped_one(tmp_path: Path) -> None:
+    row = "vgg8-cifar10,int8,50,ranked,made up for a test,cifar10,0.4"
+    changes = {"architectures": None, "workloads": ["vgg8-cifar10"], "objectives": ["energy"]}
+    with pytest.raises(InputError, match=r"accuracy.evidence: must have `ranked` for vgg8-cifar10 on int8 of mine.csv"):
+        study_of(tmp_path, [row], **changes)
+    study = study_of(tmp_path, [row], **changes, accuracy={"tables": ["mine.csv"], "evidence": ["ranked"]})
+    assert study.workloads[0].accuracy_and_drop("int8")[0] == 50
+
+
+def test_networks_compete_on_named_data_sets_only(tmp_path: Path) -> None:
+    rows = [f"{name},{pe},70,measured,made up,,0.4" for name in ("alexnet", "fsrcnn-x2") for pe in SPACE["pe_type"]]
+    changes = {"architectures": None, "workloads": ["alexnet", "fsrcnn-x2"]}
+    with pytest.raises(InputError, match="column `dataset` must name that of alexnet, fsrcnn-x2"):
+        study_of(tmp_path, rows, **changes)
+    assert len(study_of(tmp_path, rows, **changes, objectives=["energy"]).contests) == 2
+
+
+def test_a_user_s_row_without_a_data_set_has_that_of_the_shipped_accuracies_of_its_network(tmp_path: Path) -> None:
+    rows = [f"resnet20-cifar10,{pe},70,measured,made up,,0.4" for pe in SPACE["pe_type"]]
+    study = study_of(tmp_path, rows, architectures=None, workloads=["resnet20-cifar10", "vgg8-cifar10"])
+    assert study.contests == ((0, 1),)

@@ -231,6 +231,13 @@ def test_evaluate_csv_has_the_layers_of_json() -> None:
     assert [float(row["energy_mj"]) for row in rows] == [layer["energy_mj"] for layer in layers]
 
 
+def test_evaluate_says_what_an_accuracy_is_and_takes_members_of_a_family() -> None:
+    shown = run_ok("evaluate", "--workload", "vgg8-cifar10", "--design", "pe_type=int8").stdout
+    assert "accuracy: measured, \N{PLUS-MINUS SIGN}0.3" in shown
+    member = run_ok("evaluate", "--workload", "resnet-cifar10-w8-16-32-d1-1-1", "--design", "pe_type=int8").stdout
+    assert "conv4_1_3x3b" in member
+
+
 def test_evaluate_table_reads_at_100_columns() -> None:
     text = run_ok(*EVALUATE).stdout
     assert max(len(line) for line in text.splitlines()) <= 100

@@ -115,7 +115,7 @@ def chosen(study: Study, rows: list[Mapping[str, Any]]) -> list[Mapping[str, Any
     signs = np.array([-1.0 if metric.maximize else 1.0 for metric in metrics])
     costs = np.array([[row[metric.column] for metric in metrics] for row in rows]).reshape(len(rows), -1) * signs
     if study.keep.what == "top":
-        order = sorted(range(len(rows)), key=lambda place: (costs[place, 0], rows[place]["design_id"]))
+        order = sorted(range(len(rows)), key=lambda place: (*costs[place], rows[place]["design_id"]))
         return [rows[place] for place in order[: study.keep.n]]
     beaten = [((costs <= cost).all(axis=1) & (costs < cost).any(axis=1)).any() for cost in costs]
     return [row for row, out in zip(rows, beaten, strict=True) if not out]
@@ -263,7 +263,7 @@ def test_a_run_of_another_keep_is_refused(tmp_path: Path) -> None:
             if other == keep:
                 swept(study, tmp_path / keep)
                 continue
-            with pytest.raises(InputError, match="holds a run of another config, `keep`, version or PE library"):
+            with pytest.raises(InputError, match=r"holds a run of another config, accuracies .*, `keep`, version"):
                 swept(study, tmp_path / keep)
 
 

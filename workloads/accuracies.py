@@ -15,9 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dse.errors import InputError, Problem, did_you_mean
-from workloads.families import member_layers
 from workloads.layer import Accuracy, Workload
-from workloads.loader import list_workloads, load_workload
+from workloads.loader import is_named, load_workload
 from workloads.table import Row, Table, percent, read_text, split_table
 
 LEVELS = ("measured", "published", "ranked")  # a value of the first one that is there counts
@@ -66,18 +65,30 @@ def with_accuracies(
 
 def _with(workload: Workload, known: Mapping[str, Mapping[str, Accuracy]]) -> Workload:
     values = known.get(workload.name, {}).values()
-    datasets = sorted({value.dataset for value in values if value.dataset})
-    if len(datasets) > 1:
-        rule = f"accuracies of {workload.name} must be of one data set"
-        raise InputError(Problem("dataset", rule, ", ".join(datasets)))
-    return replace(workload, accuracies=tuple(replace(value, dataset="".join(datasets)) for value in values))
+    types: dict[str, list[str]] = {}
+    for value in values:
+        if value.dataset:
+            types.setdefault(value.dataset, []).append(value.pe_type)
+    if len(types) > 1:
+        rule = f"accuracies of {workload.name} must be of one data set; name it as the shipped ones do"
+        raise InputError(
+            Problem("dataset", rule, "; ".join(f"{name}: {', '.join(own)}" for name, own in types.items()))
+        )
+    return replace(workload, accuracies=tuple(replace(value, dataset="".join(types)) for value in values))
+
+
+def with_datasets(own: Iterable[Run], workloads: Mapping[str, Workload]) -> list[Run]:
+    """A user's rows; those that name no data set have that of the shipped accuracies of their network, if any."""
+    rows, known = list(own), dict[str, str]()
+    for name in sorted({run.network for run in rows if not run.dataset}):
+        if is_shipped(workloads[name]):
+            known |= {run.network: run.dataset for run in shipped_runs() if run.network == name and run.dataset}
+    return [run if run.dataset else replace(run, dataset=known.get(run.network, "")) for run in rows]
 
 
 def is_shipped(workload: Workload) -> bool:
     """Whether it has the layers of the shipped network, or member of a family, of its name."""
-    if workload.name in list_workloads():
-        return workload.layers == load_workload(workload.name).layers
-    return workload.layers == member_layers(workload.name)
+    return is_named(workload.name) and workload.layers == load_workload(workload.name).layers
 
 
 def accuracies(runs: Collection[Run], levels: Collection[str] = LEVELS) -> dict[str, dict[str, Accuracy]]:
@@ -124,9 +135,10 @@ def read_runs(
         raise InputError(Problem(table.where, "must have a header and rows", hint=f"the header is {','.join(COLUMNS)}"))
     header, *rows = table.rows
     problems = _header_problems(table, header)
+    shares = [] if problems else _shares(table, header, rows)
     runs: list[Run] = []
     lines: dict[tuple[str, str, str], int] = {}
-    for row in [] if problems else rows:
+    for row in [] if problems or shares else rows:
         run = _checked(table, header, row, networks, pe_types)
         if isinstance(run, list):
             problems += run
@@ -135,6 +147,7 @@ def read_runs(
         else:
             lines[key] = row.line
             runs.append(run)
+    problems += shares
     if problems:
         more = [Problem(table.where, f"and {len(problems) - _MAX_PROBLEMS} more problems")]
         raise InputError(problems[:_MAX_PROBLEMS] + (more if len(problems) > _MAX_PROBLEMS else []))
@@ -183,7 +196,22 @@ def _run(row: dict[str, str], column: str, source: str) -> Run:
     )  # fmt: skip
 
 
+def _shares(table: Table, header: Row, rows: Sequence[Row]) -> list[Problem]:
+    """Accuracies that are all at most 1 are shares, not percentages."""
+    place = header.cells.index("accuracy_percent")
+    try:
+        values = [float(row.cells[place]) for row in rows]
+    except (IndexError, ValueError):  # a problem of that row
+        return []
+    if not 0 < max(values) <= 1:
+        return []
+    return [Problem(table.at(rows[0], "accuracy_percent"), "must be percentages; all are at most 1", values[0])]
+
+
 def _header_problems(table: Table, header: Row) -> list[Problem]:
+    for separator in (";", "\t"):
+        if len(header.cells) == 1 and separator in header.cells[0]:
+            return [Problem(table.at(header), "values must be separated by commas", header.cells[0])]
     problems = [
         Problem(table.at(header), f"column `{name}` is missing") for name in COLUMNS if name not in header.cells
     ]

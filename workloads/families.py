@@ -90,11 +90,14 @@ def name_of(widths: Sequence[int], blocks: Sequence[int]) -> str:
     return f"{RESNET_CIFAR10}-w{'-'.join(map(str, widths))}-d{'-'.join(map(str, blocks))}"
 
 
-def member_layers(name: str) -> tuple[Layer, ...] | None:
-    """The layers of the member of a family that has this name, usual or not; None where there is none."""
+def find_member(name: str) -> Workload | None:
+    """The member of a family that has this name, its values usual or not; None where there is none."""
     found = _NAME.fullmatch(name)
-    numbers = [int(text) for text in found.groups()] if found else []
-    return resnet_cifar10(numbers[:3], numbers[3:]) if numbers and all(numbers) else None
+    values = [int(text) for text in found.groups()] if found else [0]
+    if not all(0 < value <= MAX_VALUE for value in values):
+        return None
+    axes = [f"{what}{stage}" for what in ("width", "depth") for stage in (1, 2, 3)]
+    return _resnet(dict(zip(axes, values, strict=True)))
 
 
 def parse_name(name: str) -> tuple[Three, Three]:

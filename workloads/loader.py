@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from dse.errors import InputError, Problem, did_you_mean
+from workloads.families import find_member
 from workloads.layer import EDGES, KINDS, OPTIONS, SHARES, SIZES, Kind, Layer, Workload, value_problems
 from workloads.scalesim import read_topology, topology_columns
 from workloads.table import Row, Table, read_text, share, split_table, whole_number
@@ -35,8 +36,13 @@ def list_workloads() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.csv")))
 
 
+def is_named(name: str) -> bool:
+    """Whether a network has this name: a shipped one, or a member of a family."""
+    return name in list_workloads() or find_member(name) is not None
+
+
 def load_workload(name_or_path: str | os.PathLike[str]) -> Workload:
-    """The shipped network of that name, or the network described by a .csv file.
+    """The shipped network or member of a family of that name, or the network described by a .csv file.
 
     Raises InputError with everything that is wrong: at most `MAX_PROBLEMS`, then how many more.
     """
@@ -44,13 +50,16 @@ def load_workload(name_or_path: str | os.PathLike[str]) -> Workload:
     names = list_workloads()
     if given in names:
         return parse_workload(read_text(_FOLDER / f"{given}.csv"), given, f"{given}.csv")
+    member = find_member(given)
+    if member is not None:
+        return member
     suffix = Path(given).suffix.lower()
     if suffix == ".csv":
         return parse_workload(read_text(given), Path(given).stem, given)
     if suffix == ".onnx":
         hint = f"give a layer CSV, a SCALE-Sim topology CSV, or one of: {', '.join(names)}"
         raise InputError(Problem(given, "ONNX files are not supported yet", hint=hint))
-    rule = "must be a shipped network or the path of a .csv file"
+    rule = "must be a shipped network, a member of a family or the path of a .csv file"
     raise InputError(Problem("workload", rule, given, did_you_mean(given, names)))
 
 

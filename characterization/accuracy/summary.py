@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from characterization.accuracy.recipe import SUPERNET
 from characterization.accuracy.rows import MEASURED, PAIRS, RANKED, Measured, read_measured, read_pairs, read_rows
 from dse.errors import RunError
 from dse.report.tables import Table
@@ -98,11 +99,15 @@ class Ranking:
 
 
 def rank(ranked: Path = RANKED, measured: Path = MEASURED, drawn: Path = PAIRS) -> Ranking:
-    """Compare scores with accuracies of the drawn pairs trained alone, means over their seeds; others that were trained
-    alone were chosen by their score and do not count. Raises RunError with fewer than two of them."""
+    """Compare scores of the current recipe with accuracies of the drawn pairs trained alone, means over their seeds;
+    others that were trained alone were chosen by their score and do not count.
+
+    Raises RunError with fewer than two pairs.
+    """
     from scipy.stats import kendalltau
 
-    scores = {(row["network"], row["pe_type"]): float(row["score_percent"]) for row in read_rows(ranked)}
+    current = [row for row in read_rows(ranked) if row["recipe_sha256"] == SUPERNET.digest]
+    scores = {(row["network"], row["pe_type"]): float(row["score_percent"]) for row in current}
     alone: dict[tuple[str, str], list[float]] = {}
     for row in read_measured(measured):
         if row.recipe == "alone":

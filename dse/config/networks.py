@@ -11,12 +11,14 @@ from dse.config.schema import MAX_WORKLOADS, ConfigModel
 from dse.config.validation import RULES
 from dse.config.yaml_source import Source
 from dse.errors import InputError, Problem, did_you_mean
-from dse.metrics import METRICS
+from dse.metrics import METRICS, of_networks
 from pe_library.model import list_pe_types
-from workloads.accuracies import REFERENCE, Run, read_runs, shipped_runs, with_accuracies
+from workloads.accuracies import REFERENCE, Run, read_runs, shipped_runs, with_accuracies, with_datasets
 from workloads.families import FAMILIES
 from workloads.layer import Workload
-from workloads.loader import list_workloads, load_workload
+from workloads.loader import is_named, list_workloads, load_workload
+
+SHOWN = 5  # names in a message
 
 
 def load_networks(
@@ -52,12 +54,12 @@ def _load_workloads(source: Source, folder: Path) -> tuple[dict[str, Workload], 
             continue  # a broken rule of the schema, reported there
         seen.add(entry)
         location = ("workloads", index)
-        if entry not in list_workloads() and not Path(entry).suffix and len(Path(entry).parts) == 1:
+        if not is_named(entry) and not Path(entry).suffix and len(Path(entry).parts) == 1:
             hint = did_you_mean(entry, list_workloads())
             problems.append(source.problem(location, "unknown workload", entry, hint))
             continue
         try:
-            workload = load_workload(entry if entry in list_workloads() else str(folder / entry))
+            workload = load_workload(entry if is_named(entry) else str(folder / entry))
         except InputError as error:
             prefix = source.problem(location, "").path
             problems += [Problem(f"{prefix}: {p.path}", p.rule, p.value, p.hint) for p in error.problems]
@@ -99,13 +101,52 @@ def _add_accuracies(source: Source, config: ConfigModel, workloads: dict[str, Wo
     problems += _stated_twice(source, own)
     if problems:
         return problems
+    levels, types = config.accuracy.evidence, {*_pe_types(config), REFERENCE}
     try:
-        levels = config.accuracy.evidence
-        known = with_accuracies(workloads.values(), own, shipped_runs(levels), levels)
+        own = [run for run in with_datasets(own, workloads) if run.pe_type in types]
+        shipped = [run for run in shipped_runs(levels) if run.pe_type in types]
+        known = with_accuracies(workloads.values(), own, shipped, levels)
     except InputError as error:
         return [source.problem(("accuracy", "tables"), p.rule, p.value) for p in error.problems]
     workloads |= {each.name: each for each in known}
-    return _unknown_accuracies(source, config, workloads, {run.network for run in own})
+    return [
+        *_overruled(source, levels, workloads, own),
+        *_unknown_accuracies(source, config, workloads, {run.network for run in own}),
+        *_unnamed_datasets(source, config, workloads),
+    ]
+
+
+def _pe_types(config: ConfigModel) -> list[str]:
+    space: Any = config.space
+    types: list[str] = space.pe_type
+    return types
+
+
+def _overruled(
+    source: Source, levels: Sequence[str], workloads: Mapping[str, Workload], own: Sequence[Run]
+) -> list[Problem]:
+    """Rows of the user at levels that do not count, where a shipped value would count instead."""
+    counted = {(run.network, run.pe_type) for run in own if run.evidence in levels}
+    return [
+        source.problem(
+            ("accuracy", "evidence"), f"must have `{run.evidence}` for {run.network} on {run.pe_type} of {run.origin}",
+            list(levels), "or take the row out: a shipped accuracy would count instead",
+        )
+        for run in own
+        if (run.network, run.pe_type) not in counted and workloads[run.network].accuracy(run.pe_type) is not None
+    ]  # fmt: skip
+
+
+def _unnamed_datasets(source: Source, config: ConfigModel, workloads: Mapping[str, Workload]) -> list[Problem]:
+    """Accuracies of several networks compare on one data set only, so it must be named."""
+    rated = [workload for workload in workloads.values() if workload.accuracies]
+    unnamed = [workload.name for workload in rated if not workload.dataset]
+    if len(rated) < 2 or not unnamed or not of_networks(config.objectives):
+        return []
+    rule = f"column `dataset` must name that of {', '.join(unnamed[:SHOWN])}"
+    more = f" and {len(unnamed) - SHOWN} more" if len(unnamed) > SHOWN else ""
+    hint = "accuracies compare on one data set only"
+    return [source.problem(("accuracy", "tables"), rule + more, hint=hint)]
 
 
 def _stated_twice(source: Source, own: Sequence[Run]) -> list[Problem]:
@@ -127,19 +168,17 @@ def _unknown_accuracies(
     asked = [name for name in (*config.objectives, *config.constraints) if METRICS[name].of_network]
     if not asked:
         return []
-    space: Any = config.space
+    types = _pe_types(config)
 
     def lacks(workload: Workload, pe_type: str) -> bool:
         known = dict(zip(("accuracy", "accuracy_drop"), workload.accuracy_and_drop(pe_type), strict=True))
         return any(math.isnan(known[name]) for name in asked)
 
-    missing = {
-        workload.name: [name for name in space.pe_type if lacks(workload, name)] for workload in workloads.values()
-    }
+    missing = {workload.name: [name for name in types if lacks(workload, name)] for workload in workloads.values()}
     hint = f"evidence that counts: {', '.join(config.accuracy.evidence)}; a table of yours may add to it"
     if "accuracy_drop" in asked:
         hint = f"accuracy_drop needs {REFERENCE} of the same table; {hint}"
-    if workloads and all(len(names) == len(space.pe_type) for names in missing.values()):
+    if workloads and all(len(names) == len(types) for names in missing.values()):
         return [source.problem(("accuracy",), f"no {asked[0]} is known of any network of this study", hint=hint)]
     return [
         source.problem(("accuracy", "tables"), f"no {asked[0]} of {name} on {', '.join(missing[name])}", hint=hint)

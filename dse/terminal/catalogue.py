@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from dse.dataflow import list_dataflows, load_dataflow
 from dse.metrics import METRICS
 from dse.report.tables import Table
 from pe_library.model import list_pe_types, load_pe_type
+from workloads.families import FAMILIES
 from workloads.loader import list_workloads, load_workload
 
 Row = dict[str, Any]
@@ -53,6 +55,18 @@ def _workloads() -> list[Row]:
     ]
 
 
+def _families() -> list[Row]:
+    return [
+        {
+            "name": name,
+            "axes": "; ".join(f"{axis} {', '.join(map(str, values))}" for axis, values in family.axes.items()),
+            "networks": math.prod(map(len, family.axes.values())),
+            "for instance": family.members({axis: values[-1:] for axis, values in family.axes.items()})[0].name,
+        }
+        for name, family in FAMILIES.items()
+    ]
+
+
 def _dataflows() -> list[Row]:
     flows = [(name, load_dataflow(name)) for name in list_dataflows()]
     return [
@@ -88,6 +102,11 @@ CATALOGUES: dict[str, tuple[Callable[[], list[Row]], str]] = {
     "workloads": (
         _workloads,
         "gmacs: 1e9 MACs of one inference; mweights: 1e6 weights. Your own: a path to a layer table.",
+    ),
+    "families": (
+        _families,
+        "Networks that a study can search: `architectures: {family: NAME, axes: {AXIS: [..]}}`; docs/coexploration.md. "
+        "axes: with the values taken where none are given; others may be. Single members are workloads by their name.",
     ),
     "dataflows": (
         _dataflows,

@@ -97,7 +97,10 @@ class DesignReport:
         return f" (in layer {failing[0]})" if 0 < len(failing) < len(self.layers) else ""
 
     def _parts(self) -> str:
-        return "\n".join(
+        evidence, error = (self.totals[f"accuracy_{name}"] for name in ("evidence", "error_percent"))
+        of_error = "" if error is None else f", \N{PLUS-MINUS SIGN}{error:.2f}"
+        accuracy = [] if evidence is None else [f"accuracy: {evidence}{of_error}"]
+        shares = "\n".join(
             f"{what}: " + ", ".join(f"{part} {100 * value / total:.1f} %" for part, value in shares.items())
             for what, shares in (
                 ("energy", {part: self.totals[f"energy_{part}_mj"] for part in ENERGY_PARTS}),
@@ -106,6 +109,7 @@ class DesignReport:
             )
             if (total := sum(shares.values()))
         )
+        return "\n".join([shares, *accuracy])
 
     def _note(self) -> str:
         objective = self.provenance["objective"]

@@ -19,13 +19,13 @@ def intentions(study: Study) -> tuple[str, ...]:
 
 def _unknown(study: Study) -> tuple[str, ...]:
     asked = [name for name in study.metrics if METRICS[name].of_network]
-    lacking = [
-        f"{workload.name} on {pe_type}"
-        for workload in study.workloads
-        for pe_type in study.space.pe_type
-        if asked and workload.accuracy(pe_type) is None
-    ]
-    shown = ", ".join(lacking[:5]) + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")
+    types, lacking = study.space.pe_type, []
+    for workload in study.workloads if asked else ():
+        unknown = [pe_type for pe_type in types if workload.accuracy(pe_type) is None]
+        if unknown:
+            whole = len(unknown) == len(types)
+            lacking.append(workload.name if whole else f"{workload.name} on {', '.join(unknown)}")
+    shown = "; ".join(lacking[:5]) + (f" and {len(lacking) - 5} more networks" if len(lacking) > 5 else "")
     return (f"no accuracy is known of {shown}: left out where {asked[0]} counts",) if lacking else ()
 
 
@@ -47,7 +47,8 @@ def outcome(study: Study, summary: RunSummary) -> tuple[str, ...]:
     else:
         how = "decided" if summary.pruned else "evaluated"
         found += f" {how}, {summary.points:,} points kept ({_kept(study)})"
-    metrics = study.objectives if study.keep.what == "front" else study.objectives[:1]
+    whole = study.keep.what == "front" or of_networks(study.objectives)
+    metrics = study.objectives if whole else study.objectives[:1]
     options = " ".join(f"--metric {name}" for name in metrics)
     return (
         f"{found}, {summary.wall_s:.1f} s{' (resumed)' if summary.resumed else ''}",

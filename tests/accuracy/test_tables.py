@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from characterization.accuracy.recipe import SUPERNET
 from characterization.accuracy.rows import (
     MEASURED,
     TABLES,
@@ -58,6 +59,10 @@ def test_losses_are_paired_by_seed() -> None:
     assert len(summary_table((fp32, int8, w4a8)).rows) == 3
 
 
+def score_row(pe_type: str, score: float, recipe: str = SUPERNET.digest) -> dict[str, str]:
+    return {"network": "net", "pe_type": pe_type, "score_percent": str(score), "recipe_sha256": recipe}
+
+
 def test_kendall_tau_counts_pairs_in_the_same_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DSE_CACHE", str(tmp_path / "cache"))
     ranked, measured, drawn = (tmp_path / f"{name}.csv" for name in ("ranked", "measured", "drawn"))
@@ -66,7 +71,7 @@ def test_kendall_tau_counts_pairs_in_the_same_order(tmp_path: Path, monkeypatch:
         rank(ranked, measured, drawn)
     scores = {"fp32": 70.0, "int8": 71.0, "w4a8": 60.0, "lightpe1": 50.0}
     accuracies = {"fp32": 90.0, "int8": 89.0, "w4a8": 88.0, "lightpe1": 80.0}
-    write_rows(ranked, [{"network": "net", "pe_type": k, "score_percent": str(v)} for k, v in scores.items()])
+    write_rows(ranked, [score_row(pe_type, score) for pe_type, score in scores.items()])
     for pe_type, top1 in accuracies.items():
         for seed in (0, 1):
             add_measured(row(pe_type, seed, top1 + seed, recipe="alone"), measured)
@@ -80,10 +85,13 @@ def test_only_pairs_that_were_drawn_tell_how_well_scores_rank(tmp_path: Path, mo
     ranked, measured, drawn = (tmp_path / f"{name}.csv" for name in ("ranked", "measured", "drawn"))
     names = ("fp32", "int8", "w4a8")
     write_rows(drawn, [{"network": "net", "pe_type": each} for each in names[:2]])
-    write_rows(ranked, [{"network": "net", "pe_type": each, "score_percent": "70"} for each in names])
+    write_rows(ranked, [score_row(each, 70.0) for each in names])
     for each in names:
         add_measured(row(each, 0, 90.0, recipe="alone"), measured)
     assert [each[1] for each in rank(ranked, measured, drawn).pairs] == ["fp32", "int8"]
+    write_rows(ranked, [score_row(each, 70.0, "of-another-recipe") for each in names])
+    with pytest.raises(RunError, match="0 pairs"):
+        rank(ranked, measured, drawn)
 
 
 @pytest.mark.parametrize("text", ["", "network,pe_type\n", "net,pe_type\na,int8\n"])
