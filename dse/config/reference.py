@@ -33,6 +33,8 @@ def _rows(node: Node, definitions: Node, prefix: str) -> Iterator[tuple[str, ...
         if "properties" in value:
             yield f"`{path}`", "mapping", _default(key, given, node), meaning
             yield from _rows(value, definitions, f"{path}.")
+        elif isinstance(nested, dict) and "type" in nested:
+            yield f"`{path}`", f"mapping to {_kind(nested, definitions)}", _default(key, given, node), meaning
         elif isinstance(nested, dict):
             yield f"`{path}`", "mapping", _default(key, given, node), meaning
             yield from _rows(_resolve(nested, definitions), definitions, f"{path}.METRIC.")
@@ -41,6 +43,10 @@ def _rows(node: Node, definitions: Node, prefix: str) -> Iterator[tuple[str, ...
 
 
 def _resolve(node: Node, definitions: Node) -> Node:
+    """The definition that a node refers to, also where it may be null instead; else the node."""
+    first, *others = node.get("anyOf", ({},))
+    if others == [{"type": "null"}]:
+        return _resolve(first, definitions)
     reference = node.get("$ref")
     return definitions[reference.rsplit("/", 1)[-1]] if reference else node
 

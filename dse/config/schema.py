@@ -160,7 +160,7 @@ KeepName = Annotated[str, BeforeValidator(_check_keep), WithJsonSchema({"type": 
 class ArchitecturesModel(Strict):
     """Networks of a family: every combination of the values of its axes."""
 
-    family: Annotated[str, Known("family", list_families)] = Field(description="family; see docs/accuracy.md")
+    family: Annotated[str, Known("family", list_families)] = Field(description="family; see `dse list families`")
     axes: dict[str, Annotated[list[Annotated[int, Field(ge=1, le=MAX_VALUE)]], AfterValidator(distinct)]] = Field(
         default={}, description="values per axis: `{width1: [8, 16]}`; an axis left out has all its usual ones"
     )
