@@ -80,7 +80,7 @@ def sweep(config: Path, out: Path | None, jobs: int, scheduler: str | None, no_p
 @form_option("table", "csv", "json")
 @out_option("Folder for pareto.csv and the figure.  [default: the run's own]")
 def pareto(run: str | None, metrics: tuple[str, ...], form: str, out: Path | None) -> None:
-    """Print the exact Pareto front of RUN and its best designs per PE type.
+    """Print the Pareto front of RUN, exact over its points, and its best designs per PE type.
 
     RUN is a run folder or its name under results/; the newest by default.
 
@@ -145,7 +145,7 @@ def optimize(
     what = "pairs of network and design" if of_networks(study.objectives) else "designs"
     click.echo(
         f"{summary.path}: {summary.designs:,} of {summary.space:,} {what} evaluated by {options.algorithm}, stopped "
-        f"by {summary.stopped}; front of {summary.distinct:,} points ({summary.front:,} designs), "
+        f"by {summary.stopped}; front of {summary.distinct:,} points ({summary.front:,} {what}), "
         f"{summary.wall_s:.1f} s{' (finished before)' if summary.found else ''}"
     )
     metrics = " ".join(f"--metric {name}" for name in study.objectives)

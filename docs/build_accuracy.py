@@ -1,4 +1,5 @@
-"""Write the generated parts about accuracy: tables of README.md and docs/accuracy.md, answers of docs/coexploration.md.
+"""Write the generated parts about accuracy: tables of README.md and docs/accuracy.md, answers and gains of
+docs/coexploration.md.
 
     python docs/build_accuracy.py results/coexploration
 
@@ -17,8 +18,10 @@ from characterization.accuracy.summary import Summary, rank, summarize, summary_
 from dse.errors import RunError
 from dse.report.answers import answers
 from dse.report.full import report
-from dse.report.run import open_run
+from dse.report.levels import level_table, levels_markdown
+from dse.report.run import Run, open_run
 from dse.report.tables import Table, to_markdown
+from dse.report.usable import load_points
 from pe_library.model import list_pe_types, load_pe_type
 from workloads.accuracies import REFERENCE
 
@@ -40,10 +43,17 @@ def main(run_path: Path) -> None:
         "accuracy-brief": brief(summaries),
         "rank": rank_text(),
         "coexploration": "\n".join(answers(run)[1:]),
+        "coexploration-gains": gains(run),
     }
     for name in PAGES:
         page = ROOT / name
         page.write_text(filled(page.read_text(), blocks))
+
+
+def gains(run: Run) -> str:
+    """What a run of networks that compete says of gains at equal accuracy."""
+    objectives = tuple(run.config["objectives"])
+    return levels_markdown(level_table(run, load_points(run, objectives), objectives))
 
 
 def brief(summaries: Sequence[Summary]) -> str:

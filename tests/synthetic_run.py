@@ -80,6 +80,15 @@ def write_rated_run(path, known, objectives=("perf_per_area", "energy"), keep="a
     return path
 
 
+def as_search(path):
+    """The run as one of `dse optimize`."""
+    meta = json.loads((path / "run.json").read_text())
+    options = {"algorithm": "nsga2", "evaluations": 600, "population": 100, "seed": 0, "stagnation": 5000}
+    meta |= {"optimize": options, "designs": 600, "space": 20_736_000}
+    (path / "run.json").write_text(json.dumps(meta))
+    return path
+
+
 def front_of(rows, objectives):
     """The rows with all objectives that no other one of the same PE type dominates."""
     columns, maximize = zip(*((METRICS[name].column, METRICS[name].maximize) for name in objectives), strict=True)

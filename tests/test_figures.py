@@ -8,6 +8,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
@@ -15,14 +16,22 @@ from dse.errors import InputError
 from dse.metrics import METRICS
 from dse.report import figures
 from dse.report.breakdowns import breakdowns
-from dse.report.figures import NoSubjectError, SkipFigureError, list_figures, load_figure, save
-from dse.report.figures._style import DOUBLE_IN, SINGLE_IN, STYLE, type_style
+from dse.report.figures import SkipFigureError, list_figures, load_figure, save
+from dse.report.figures._style import (
+    DOUBLE_IN,
+    SINGLE_IN,
+    STYLE,
+    linear_limits,
+    log_limits,
+    plain_log_ticks,
+    type_style,
+)
 from dse.report.figures.scatter import View, draw_pair
 from dse.report.gains import GAIN_METRICS, fronts
 from dse.report.run import open_run
 from dse.report.usable import load_points
 from pe_library.model import list_pe_types
-from tests.synthetic_run import MIXED, SPACE, rated, write_rated_run, write_run
+from tests.synthetic_run import MIXED, SPACE, write_run
 
 
 @pytest.fixture(scope="module")
@@ -202,88 +211,21 @@ def test_breakdown_bars_stack_to_the_totals(run):
         assert any(np.isclose(top, 1.0) for (name, _), top in tops.items() if name == workload)
 
 
-JOINT = ("accuracy", "perf_per_area", "energy")
-SMALL = {axis: values[-2:] for axis, values in SPACE.items()}
-RATED = ("accuracy_perf_per_area", "accuracy_energy", "coexploration")
+@pytest.mark.parametrize("value", [1.1, 0.0235, 1662.0])
+def test_a_logarithmic_axis_of_one_value_spans_a_factor_of_two_and_has_ticks(value):
+    low, high = log_limits(value, value)
+    assert low < value < high
+    assert high / low == pytest.approx(2)
+    axis = Figure().subplots()
+    axis.set(xscale="log", xlim=(low, high))
+    plain_log_ticks(axis.xaxis, low, high)
+    assert sum(low <= tick <= high for tick in axis.get_xticks()) >= 2
 
 
-def rated_run(path, known=None, joint=False):
-    """A run with accuracies; `joint`: networks compete and the front of them is kept."""
-    kept = (JOINT, "front") if joint else (("perf_per_area", "energy"), "all")
-    return open_run(write_rated_run(path / str(joint), known or rated(), *kept, space=SMALL))
+def test_wide_logarithmic_axes_are_a_little_wider_than_their_values():
+    assert log_limits(1.0, 100.0) == pytest.approx((100**-0.06, 100**1.06))
 
 
-def drawn_rated(run, name):
-    figure = load_figure(name).draw(run, load_points(run, run.kept or GAIN_METRICS))
-    figure.draw_without_rendering()
-    return figure
-
-
-def fills(figure):
-    """How the markers in the panels of a figure are filled."""
-    lines = [line for axis in figure.axes for line in axis.lines if line.get_marker() not in ("None", "_")]
-    return [line.get_fillstyle() for line in lines]
-
-
-@pytest.mark.parametrize(("name", "joint"), [*((name, True) for name in RATED), *((name, False) for name in RATED[:2])])
-def test_figures_of_accuracy_are_legible_and_whole(name, joint, tmp_path):
-    figure = drawn_rated(rated_run(tmp_path, joint=joint), name)
-    test_nothing_is_cut_off(figure)
-    test_text_is_at_least_7_points_at_column_width(figure)
-
-
-def test_figures_of_accuracy_are_left_out_of_runs_without(run, tmp_path):
-    for name in RATED:
-        with pytest.raises(NoSubjectError):
-            drawn_rated(run, name)
-    with pytest.raises(NoSubjectError):
-        drawn_rated(rated_run(tmp_path), "coexploration")
-
-
-def test_a_network_for_itself_has_the_best_design_of_each_type_with_its_error(tmp_path):
-    run = rated_run(tmp_path)
-    figure = drawn_rated(run, "accuracy_energy")
-    points = load_points(run, GAIN_METRICS)
-    assert [axis.get_title() for axis in figure.axes] == ["resnet20-cifar10", "vgg16"]
-    for axis in figure.axes:
-        known = run.accuracies[axis.get_title()]
-        groups = [each for each in points.groups("workload", "pe_type") if each[0][0] == axis.get_title()]
-        best = {labels[1]: points.values["energy"][group].min() for labels, group in groups}
-        shown = {tuple(line.get_xydata()[0]) for line in axis.lines if line.get_marker() not in ("None", "_")}
-        assert shown == {(best[name], each.percent) for name, each in known.items()}
-        bars = [bar.get_segments()[0] for bar in axis.collections]
-        assert [np.ptp(bar[:, 1]) for bar in bars] == pytest.approx([0.6] * len(known))
-
-
-def test_a_joint_run_has_the_front_of_each_type(tmp_path):
-    run = rated_run(tmp_path, joint=True)
-    points = load_points(run, JOINT)
-    ((_, by_type, overall),) = fronts(points, ("accuracy", "perf_per_area"))
-    (axis,) = drawn_rated(run, "accuracy_perf_per_area").axes
-    lines = [len(np.unique(line.get_xydata(), axis=0)) for line in axis.lines if "steps" in line.get_drawstyle()]
-    values = np.stack([points.values[name] for name in ("perf_per_area", "accuracy")], axis=1)
-    assert lines == [len(np.unique(values[front], axis=0)) for front in (overall, *by_type.values())]
-
-
-def test_levels_of_evidence_never_look_alike_and_are_in_the_legend(tmp_path):
-    known = rated()
-    levels = {"fp32": "measured", "int16": "published", "lightpe1": "ranked"}
-    known["vgg16"] = [{**each, "evidence": levels.get(each["pe_type"], "measured")} for each in known["vgg16"]]
-    figure = drawn_rated(rated_run(tmp_path, known), "accuracy_energy")
-    assert set(fills(figure)) == {"full", "left", "none"}
-    assert [text.get_text() for text in figure.legends[0].get_texts()][-3:] == ["measured", "published", "ranked"]
-    assert [axis.get_title() for axis in figure.axes] == ["resnet20-cifar10", "vgg16, levels of evidence mixed"]
-    alike = drawn_rated(rated_run(tmp_path / "alike", rated(evidence="ranked")), "accuracy_energy")
-    assert set(fills(alike)) == {"none"}
-    assert "ranked" in alike.get_supylabel()
-
-
-def test_the_front_over_all_names_networks_without_overlap(tmp_path):
-    figure = drawn_rated(rated_run(tmp_path, joint=True), "coexploration")
-    assert len(figure.axes) == 2
-    for axis in figure.axes:
-        assert {text.get_text() for text in axis.texts} <= {"resnet20-cifar10", "vgg16"}
-        boxes = [text.get_window_extent() for text in axis.texts]
-        assert boxes
-        assert not any(a.overlaps(b) for place, a in enumerate(boxes) for b in boxes[:place])
-        assert all(axis.get_window_extent().x0 <= box.x0 < box.x1 <= axis.get_window_extent().x1 for box in boxes)
+def test_a_linear_axis_spans_what_it_has_to_around_its_values():
+    assert linear_limits(93.2, 93.2, 1.0) == pytest.approx((92.7, 93.7))
+    assert linear_limits(70.0, 80.0, 1.0) == pytest.approx((69.4, 80.6))

@@ -409,7 +409,7 @@ def test_sweep_pareto_and_report_of_fronts_follow_each_other(
     )
     report = run_ok("report", "-o", "paper")
     assert all(Path(path).is_file() for path in report.stdout.split())
-    assert {"best.csv", "front.csv", "gains.csv", "report.md"} <= {path.name for path in Path("paper").iterdir()}
+    assert {"best.csv", "fronts.csv", "gains.csv", "report.md"} <= {path.name for path in Path("paper").iterdir()}
     assert report.stderr.startswith("left out, since the run keeps only what is best in latency, energy, area: tables ")
     assert "scatter" in report.stderr
     assert report.stderr.count("\n") == 1

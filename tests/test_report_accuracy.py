@@ -7,7 +7,7 @@ import pytest
 from dse.errors import InputError, RunError
 from dse.metrics import METRICS
 from dse.pareto import non_dominated
-from dse.report.accuracy import FINALISTS, finalist_rows, level_rows, short_names, unknown_accuracies
+from dse.report.accuracy import FINALISTS, finalist_rows, unknown_accuracies
 from dse.report.answers import answers
 from dse.report.full import pareto, report
 from dse.report.run import open_run
@@ -80,7 +80,7 @@ def test_data_sets_do_not_compete_with_each_other(tmp_path):
 
 def test_accuracies_have_no_gain(ordinary, tmp_path):
     found = pareto(ordinary, ("accuracy", "accuracy_drop", "energy"), tmp_path)
-    assert {row["metric"] for row in found.gains.records()} == {"energy"}
+    assert {row["metric"] for row in found.levels.records()} == {"energy"}
     assert not any(name.startswith("accuracy") and "_vs_" in name for name in found.best.columns)
     pareto(ordinary, ("accuracy", "accuracy_drop"), tmp_path).table()
 
@@ -146,26 +146,6 @@ def test_terminal_tables_name_networks_and_fit_100_columns(joint, ordinary, tmp_
         assert "resnet20-cifar10" in text
 
 
-def test_names_lose_what_all_of_them_share():
-    assert short_names(["net-w8-d1", "net-w8-d2", "net-w16-d1"])[1]["net-w16-d1"] == "w16-d1"
-    assert short_names(["vgg16", "vgg19"]) == ("", {"vgg16": "vgg16", "vgg19": "vgg19"})
-    assert short_names(["net-a", "net-a"]) == ("", {"net-a": "net-a"})
-
-
-@pytest.mark.parametrize("level", ["accuracy", "accuracy_drop"])
-def test_the_best_at_a_level_of_accuracy_is_the_best_of_all_points_as_accurate(level, ordinary):
-    metrics = (level, "perf_per_area", "energy")
-    rows = level_rows(ordinary, load_points(ordinary, metrics), metrics)
-    bound = next(name for name in rows[0] if name.startswith(level))
-    sign = 1 if level == "accuracy" else -1
-    usable = [row for row in ordinary.table().to_pylist() if row[METRICS[level].column] is not None]
-    for row in rows:
-        metric = METRICS[row["metric"]]
-        enough = [each[metric.column] for each in usable if sign * (each[METRICS[level].column] - row[bound]) >= 0]
-        assert row["best"] == (max(enough) if metric.maximize else min(enough))
-    assert [row[bound] for row in rows[::2]] == ([93.0, 92.0, 91.0, 90.0] if sign > 0 else [0.0, 1.0])
-
-
 def test_finalists_are_on_the_front_and_those_trained_alone_have_their_accuracy(joint, monkeypatch):
     trained = {"vgg16": {"lightpe1": known("lightpe1", 92.0, error_percent=0.4, runs=3)}}
     monkeypatch.setattr("dse.report.accuracy.accuracies", lambda *_: trained)
@@ -187,7 +167,7 @@ def test_the_report_of_a_joint_run_says_what_it_cannot_tell(joint, tmp_path):
     assert not {"breakdown.csv", "gains_over_int8.png", "scatter.png", "causes.csv"} & names
     assert page.count("left out, since the run keeps only what is best in accuracy") == 1
     assert "## Accuracy" in page
-    assert "| data set |" in page
+    assert "at equal accuracy" in page
 
 
 def test_the_report_of_an_ordinary_run_adds_what_is_known(ordinary, tmp_path):

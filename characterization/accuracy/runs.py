@@ -23,8 +23,7 @@ from characterization.accuracy.recipe import Recipe, find_recipe
 from characterization.accuracy.rows import Measured, add_measured, read_measured, stderr_percent
 from characterization.accuracy.train import Report, calibration_images, fit, plain, recalibrate, top1_percent
 from characterization.library import cache_dir
-from dse.config.options import load_names
-from dse.errors import RunError
+from dse.errors import InputError, Problem, RunError, did_you_mean
 from pe_library.model import list_pe_types
 
 Sink = Callable[[Measured], None]
@@ -52,7 +51,10 @@ class Job:
 
 def plan(networks: Sequence[str], seeds: Sequence[int], recipe: str, pe_types: tuple[str, ...]) -> tuple[Job, ...]:
     """All jobs, all networks with one seed before the next. Raises InputError for what cannot be trained."""
-    load_names(pe_types, "pe_type", "PE type", list_pe_types())
+    unknown = [each for each in pe_types if each not in list_pe_types()]
+    if unknown:
+        hints = (Problem("pe_type", "unknown PE type", each, did_you_mean(each, list_pe_types())) for each in unknown)
+        raise InputError(list(hints))
     jobs = tuple(Job(network, seed, recipe, pe_types) for seed in seeds for network in networks)
     for job in jobs:
         find_recipe(recipe, find_network(job.network).dataset)

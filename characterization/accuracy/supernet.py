@@ -4,8 +4,8 @@ One set of FP32 weights, that of the largest member; a member uses the leading c
 largest member on the labels, then the smallest and drawn ones on what the largest answers (sandwich rule and in-place
 distillation of Yu and Huang, ICCV 2019). First all PE types share the weights: the largest computes in FP32, each other
 member on the operands of a drawn PE type. Then a copy per PE type is tuned in the same way, all members on its
-operands. To score a member its slice is cut out, calibrated and its batch normalization estimated anew. A score ranks;
-it is not the accuracy of the member trained alone.
+operands. To score a member its slice is cut out, with the steps and factors that its weights were tuned for, and its
+batch normalization estimated anew. A score ranks; it is not the accuracy of the member trained alone.
 """
 
 from __future__ import annotations
@@ -134,11 +134,10 @@ def _distill(
 def score_percent(
     weights: Mapping[str, Tensor], name: str, pe_type: str, dataset: Dataset, heldout: Images, recipe: SupernetRecipe
 ) -> float:
-    """Top-1 of a member with its slice of the weights, on the held-out images."""
+    """Top-1 of a member with its slice of the weights, steps and factors that were tuned, on the held-out images."""
     member = find_network(name).build(0)
     member.load_state_dict(sliced(weights, member))
     set_pe_type(member, pe_type)
-    calibrate(member, calibration_images(dataset, recipe.calibration_images))
     recalibrate(member, calibration_images(dataset, recipe.recalibration_images))
     score: float = top1_percent(member, heldout)
     return score

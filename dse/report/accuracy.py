@@ -6,9 +6,7 @@ is an objective the networks of a data set compete (`Run.competes`); elsewhere e
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from itertools import takewhile
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,31 +17,36 @@ from dse.report.compact import thinned
 from dse.report.gains import fronts, ratio_metrics
 from dse.report.run import Run
 from dse.report.usable import IntArray, Points, load_points
-from dse.space import NUMERIC_AXES
 from workloads.accuracies import LEVELS, accuracies, shipped_runs
 from workloads.layer import Accuracy
 
 Row = dict[str, Any]
 
-ACCURACY = "accuracy"
+ACCURACY, DROP = "accuracy", "accuracy_drop"
 PLANES = ("perf_per_area", "energy")  # what accuracy is weighed against
-STEP_POINTS = 1.0  # between levels of accuracy
 FINALISTS = 12
 SAID = 8  # networks that a message names
-_AXES = ("dataflow", *(axis.name for axis in NUMERIC_AXES))
 
 
-def accuracy_points(run: Run, metrics: Sequence[str] = PLANES) -> Points | None:
-    """The points with a known accuracy and those of the metrics that the run can tell the best of.
+def plane_metric(run: Run) -> str:
+    """What other metrics are weighed against: accuracy, or its drop where only that is an objective."""
+    objectives = run.config.get("objectives", ())
+    return DROP if DROP in objectives and ACCURACY not in objectives else ACCURACY
+
+
+def accuracy_points(run: Run, metrics: Sequence[str] = PLANES, level: str = ACCURACY) -> Points | None:
+    """The points with a known accuracy (`level`: or drop of it) and those of the metrics that the run can tell the
+    best of.
 
     "workload" is the data set where networks compete, else the network. None where nothing is there to show.
     """
     known = [name for name in metrics if run.reported is None or name in run.reported]
-    told = run.reported is None or not run.competes or ACCURACY in run.reported
+    every = run.kept is None and not run.searched
+    told = every or not run.competes or level in (run.reported or ())
     if not (known and told and run.accuracies):
         return None
     try:
-        points = load_points(run, (ACCURACY, *known))
+        points = load_points(run, (level, *known))
     except RunError:  # none of the networks with an accuracy has a usable design
         return None
     return points if run.competes else points.apart()
@@ -51,7 +54,7 @@ def accuracy_points(run: Run, metrics: Sequence[str] = PLANES) -> Points | None:
 
 def unknown_accuracies(run: Run, metrics: Sequence[str]) -> tuple[str, ...]:
     """One message on the networks and PE types that are left out, since an accuracy asked for is not known of them."""
-    fields = {ACCURACY: "percent", "accuracy_drop": "drop_percent"}
+    fields = {ACCURACY: "percent", DROP: "drop_percent"}
     asked = [fields[name] for name in metrics if name in fields]
     types, lacking = tuple(run.config["space"].get("pe_type", ())), []
     for network in run.config.get("workloads", ()) if asked else ():
@@ -80,15 +83,6 @@ def distinct(points: Points, metrics: Sequence[str], positions: IntArray) -> Int
     return np.asarray(positions[np.sort(first)])
 
 
-def short_names(networks: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """The beginning that all names share, up to a `-`, and each name without it."""
-    distinct = sorted(set(networks))
-    places = takewhile(lambda letters: len(set(letters)) == 1, zip(*distinct, strict=False))
-    shared = "".join(letters[0] for letters in places) if len(distinct) > 1 else ""
-    shared = shared[: shared.rfind("-") + 1]
-    return shared, {name: name.removeprefix(shared) for name in distinct}
-
-
 def accuracy_rows(run: Run) -> list[Row]:
     """What the run knows of its networks: one row per network and PE type."""
     return [
@@ -100,26 +94,6 @@ def accuracy_rows(run: Run) -> list[Row]:
         }
         for network, own in run.accuracies.items()
         for pe_type, each in own.items()
-    ]  # fmt: skip
-
-
-def level_rows(run: Run, points: Points, metrics: Sequence[str]) -> list[Row]:
-    """Per data set, level of accuracy and other objective: the best point of at least that accuracy."""
-    level, others = _network_metric(metrics), ratio_metrics(metrics)
-    sign = 1.0 if METRICS[level].maximize else -1.0
-    picked: list[tuple[float, str, int]] = []
-    for _, group in points.groups("workload"):
-        values = sign * points.values[level][group]
-        highest = math.floor(values.max() / STEP_POINTS)
-        for step in range(highest, math.floor(values.min() / STEP_POINTS) - 1, -1):
-            enough = group[values >= step * STEP_POINTS]
-            picked += [(sign * step * STEP_POINTS, name, points.best(enough, (name, level))) for name in others]
-    rows = run.rows(points.row[[position for *_, position in picked]]).to_pylist()
-    bound = f"{level}_{'at_least' if sign > 0 else 'at_most'}_percent"
-    return [
-        {"dataset": points.label("workload", position), bound: bar + 0.0, "metric": name,
-         "best": row[METRICS[name].column], **_design(row)}
-        for (bar, name, position), row in zip(picked, rows, strict=True)
     ]  # fmt: skip
 
 
@@ -160,14 +134,3 @@ def _finalist(dataset: str, pair: tuple[str, str], known: Accuracy, measured: Ac
 def _best(points: Points, positions: Sequence[int], metric: str) -> float:
     at = np.asarray(positions, np.int64)
     return float(points.values[metric][points.best(at, (metric,))])
-
-
-def _network_metric(metrics: Sequence[str]) -> str:
-    return next(name for name in metrics if METRICS[name].of_network)
-
-
-def _design(row: Mapping[str, Any]) -> Row:
-    """A point as network, accuracy and axes."""
-    first = {"network": row["workload"], "pe_type": row["pe_type"]}
-    first |= {name: row[name] for name in ("accuracy_percent", "accuracy_error_percent", "accuracy_evidence")}
-    return first | {name: row[name] for name in _AXES if name != "clock_mhz"} | {"clock_mhz": row["clock_mhz"]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from itertools import takewhile
 from typing import Any, TypeVar
 
 from dse.metrics import METRICS
@@ -11,13 +12,14 @@ from dse.report.gains import BASELINES, MEAN, ratio_metrics
 from dse.report.tables import WIDTH, Table, short
 from dse.report.usable import clock_label, pe_label, short_flow
 from dse.space import SPAD_AXES
+from workloads.families import list_families
 
 Row = Mapping[str, Any]
 T = TypeVar("T")
 
-# Heading, meaning, and how to show it.
+# Heading, meaning ("": see `legend`), and how to show it.
 DESIGN_COLUMNS: tuple[tuple[str, str, Callable[[Row], str]], ...] = (
-    ("network", "less the beginning that all names share", lambda row: row.get(NETWORK, NONE)),
+    ("network", "", lambda row: row.get(NETWORK, NONE)),
     ("array", "PE rows x columns", lambda row: f"{row['rows']}x{row['cols']}"),
     ("spads", "words of ifmap/filter/psum spad", lambda row: _spads(row)),
     ("GLB", "KiB", lambda row: str(row["glb_kib"])),
@@ -27,7 +29,7 @@ DESIGN_COLUMNS: tuple[tuple[str, str, Callable[[Row], str]], ...] = (
     ("MHz", "clock", lambda row: f"{row['clock_mhz']:.0f}"),
     ("flow", "what the dataflow keeps stationary", lambda row: short_flow(row["dataflow"])),
 )
-NETWORK = "network"  # key of a row's network where networks compete
+NETWORK = "network"  # key of a row's short name of its network ("workload") where networks compete
 NONE = "-"  # a cell of an axis that does not apply
 RATIO_METRICS = 2  # metrics beyond these show their value only, to fit the width
 BASELINE_HEADINGS = {"int16": "xI16", "int8": "xI8"}
@@ -38,24 +40,57 @@ def varying(rows: Sequence[Row]) -> tuple[str, ...]:
     return tuple(heading for heading, _, show in DESIGN_COLUMNS if len({show(row) for row in rows}) > 1)
 
 
+def short_names(networks: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """The beginning that all names share, or else the name of the family of some, and each name without it.
+
+    A shared beginning ends with a `-` after which every name goes on with a letter, and for members of a family with
+    the family's name, so that what is left can be read: `w16-32-64-d1-2-2`.
+    """
+    names = sorted(set(networks))
+    places = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
+    shared = "".join(letters[0] for letters in places) if len(names) > 1 else ""
+    of_family = {
+        beginning for family in list_families() for name in names if name.startswith(beginning := f"{family}-")
+    }
+    shared = next((beginning for beginning in of_family if shared.startswith(beginning)), shared)
+    ends = [place for place, letter in enumerate(shared, start=1) if letter == "-"]
+    readable = [end for end in ends if all(name[end : end + 1].isalpha() for name in names)]
+    beginning = of_family.pop() if len(of_family) == 1 and len(names) > 1 else ""
+    beginning = shared[: readable[-1]] if readable else beginning
+    return beginning, {name: name.removeprefix(beginning) for name in names}
+
+
+def names_note(short: Mapping[str, str]) -> str:
+    """What short names leave out; "" where they are whole."""
+    cut = [(name, label) for name, label in short.items() if name != label]
+    if not cut:
+        return ""
+    name, label = cut[0]
+    if len(cut) == len(short):
+        return f"all begin with {name.removesuffix(label)}, left out here"
+    return f"{label} is short for {name}{', and so on' if len(cut) > 1 else ''}"
+
+
 def legend(rows: Sequence[Row], metrics: Sequence[str]) -> str:
-    """What the headings mean, and the columns that are the same for all rows."""
+    """What the headings mean, what names leave out, and the columns that are the same for all rows."""
     shown = varying(rows)
     units = ", ".join(f"{name} in {METRICS[name].unit}" for name in metrics if METRICS[name].unit)
-    axes = ", ".join(f"{heading}: {meaning}" for heading, meaning, _ in DESIGN_COLUMNS if heading in shown)
-    same = [(heading, show(rows[0])) for heading, _, show in DESIGN_COLUMNS if heading not in shown]
+    axes = ", ".join(f"{heading}: {meaning}" for heading, meaning, _ in DESIGN_COLUMNS if meaning and heading in shown)
+    note = names_note({row["workload"]: row[NETWORK] for row in rows}) if NETWORK in shown else ""
+    names = note and f"network: {note}"
+    whole = {**rows[0], NETWORK: rows[0]["workload"]} if NETWORK in rows[0] else rows[0]
+    same = [(heading, show(whole)) for heading, _, show in DESIGN_COLUMNS if heading not in shown]
     fixed = ", ".join(f"{heading} {value}" for heading, value in same if value != NONE)
-    group = "data set" if NETWORK in rows[0] else "network"
-    ratio = f"xI16, xI8: times better than the best INT16, INT8 design of the same {group} and clock setting"
+    ratio = "xI16, xI8: times better than the best INT16, INT8 design of the same network and clock setting"
     ratio = ratio if shown_ratios(rows, metrics) else ""
-    lines = [units, ratio, axes, f"the same for all designs shown: {fixed}" if fixed else ""]
-    return "\n".join(textwrap.fill(line, WIDTH) for line in lines if line)
+    lines = [units, ratio, names, axes, f"the same for all designs shown: {fixed}" if fixed else ""]
+    return "\n".join(textwrap.fill(line, WIDTH, break_on_hyphens=False) for line in lines if line)
 
 
 def shown_ratios(rows: Sequence[Row], metrics: Sequence[str]) -> list[str]:
-    """The metrics whose gains are shown beside them: as many as fit the width."""
-    named = bool(rows) and NETWORK in rows[0]
-    return [] if named and len(metrics) > RATIO_METRICS else ratio_metrics(metrics[:RATIO_METRICS])
+    """The metrics whose gains are shown beside them: as many as fit the width, none where networks compete."""
+    compete = bool(rows) and NETWORK in rows[0]  # points then differ in accuracy
+    return [] if compete else ratio_metrics(metrics[:RATIO_METRICS])
 
 
 def compact(title: str, rows: Sequence[Row], metrics: Sequence[str], columns: Sequence[str]) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,12 +13,14 @@ import numpy as np
 
 from dse.errors import InputError, Problem, did_you_mean
 from dse.metrics import METRICS, of_networks
-from dse.report.accuracy import evidence_of, short_names, unknown_accuracies
-from dse.report.compact import NETWORK, compact, legend, mean_dataflows, mean_gains, thinned, varying
+from dse.report.accuracy import evidence_of, unknown_accuracies
+from dse.report.compact import NETWORK, compact, legend, mean_dataflows, mean_gains, short_names, thinned, varying
 from dse.report.gains import BASELINES, best_positions, by_dataflow, describe, fronts, gains
 from dse.report.kept import kept_messages, kept_metrics
+from dse.report.levels import level_note, level_table, level_tables
+from dse.report.remarks import PAIRS, constraints, remarks
 from dse.report.run import Run
-from dse.report.tables import Table, listed, to_csv, to_json, to_terminal, write
+from dse.report.tables import WIDTH, Table, listed, to_csv, to_json, to_terminal, write
 from dse.report.usable import ANY, Points, clock_label, load_points
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 SHOWN_FRONT = 10  # points of a front in the terminal
+NO_GAINS = "no gains, since networks compete and points differ in accuracy: gains need accuracy and another metric"
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,8 @@ class ParetoReport:
     best: Table  # per contest (`contest_of`), clock setting and PE type: the best point of the first metric
     front: Table  # per contest: the fronts of each PE type; `on_front` marks the front over all types
     gains: Table  # per metric, clock setting, workload and PE type: gain of the best over the baselines' best
-    dataflows: Table  # the same and per dataflow: its best over the best of all; no rows where there is one dataflow
+    levels: Table  # instead of these where networks compete: gains at equal accuracy (`dse.report.levels`)
+    dataflows: Table  # as gains and per dataflow: its best over the best of all; no rows where there is one dataflow
     provenance: str
     messages: tuple[str, ...]
     csv_path: Path
@@ -52,11 +57,12 @@ class ParetoReport:
         return to_csv(self.front, self.provenance)
 
     def json(self) -> str:
-        """Best points, fronts and gains."""
-        return to_json([self.best, self.front, self.gains, self.dataflows], self.provenance)
+        """Best points, fronts and gains; these at equal accuracy where networks compete."""
+        levels = [self.levels] if self.levels.rows else []
+        return to_json([self.best, self.front, self.gains, *levels, self.dataflows], self.provenance)
 
     def table(self) -> str:
-        """Per contest the best points and the front, shortened to what a terminal shows; then the mean gains."""
+        """Per contest the best points and the front, shortened to what a terminal shows; then the gains."""
         every = _named([*self.best.records(), *(row for row in self.front.records() if row["on_front"])])
         best, front = every[: len(self.best.rows)], every[len(self.best.rows) :]
         shown: dict[tuple[str, str], list[Any]] = {}
@@ -73,12 +79,19 @@ class ParetoReport:
             for key in [key for key in shown if key[0] == workload]:
                 title = self._title(workload, key[1], len(shown[key]), front)
                 blocks.append(to_terminal(compact(title, shown[key], self.metrics, columns)))
-        group = "data set" if "dataset" in self.best.columns else "network"
         if self.gains.rows:
-            blocks.append(to_terminal(mean_gains(self.gains.records(), group)))
+            blocks.append(to_terminal(mean_gains(self.gains.records())))
+        blocks += [to_terminal(table) for table in level_tables(self.levels, "/")]
+        blocks += [textwrap.fill(level_note(self.levels), WIDTH) + "\n"] if self.levels.rows else []
         if self.dataflows.rows:
+            group = "data set" if self.compete else "network"
             blocks.append(to_terminal(mean_dataflows(self.dataflows.records(), group)))
         return "\n".join(blocks)
+
+    @property
+    def compete(self) -> bool:
+        """Whether the points are of networks that compete."""
+        return "dataset" in self.best.columns
 
     def _title(self, workload: str, part: str, shown: int, front: Sequence[Row]) -> str:
         if part != "front":
@@ -86,13 +99,14 @@ class ParetoReport:
         points = [row for row in front if contest_of(row) == workload]
         distinct = len(_distinct(points, self.metrics))
         which = "" if shown == distinct else f", {shown} shown"
-        equal = "" if distinct == len(points) else f" ({len(points)} designs)"
+        what = PAIRS if self.compete else "designs"
+        equal = "" if distinct == len(points) else f" ({len(points)} {what})"
         count = f"{distinct} point{'s'[distinct == 1 :]}"
         return f"{workload}: front of {' and '.join(self.metrics)}, {count}{equal}{which}"
 
 
 def pareto(run: Run, metrics: Sequence[str], out_dir: Path | None = None) -> ParetoReport:
-    """Exact fronts and best points of a run; writes pareto.csv and the figure to `out_dir`
+    """Exact fronts and bests of the points of a run; writes pareto.csv and the figure to `out_dir`
     (default: the run's own folder).
 
     One metric alone is paired with energy, energy with perf_per_area; see `dse.report.kept` for a run that does not
@@ -113,9 +127,13 @@ def pareto(run: Run, metrics: Sequence[str], out_dir: Path | None = None) -> Par
         figures += save(partial(_draw, run, points, (names[0], other)), out / stem, run.provenance)
     table = Table.of("gains", "Gains over the best INT16 and INT8 designs", gains(points, names))
     flows = dataflow_table(points, names, run.kept is None)
-    messages = (*missing_baselines(points), *kept_messages(run, names), *_accuracy_messages(run, points, names))
-    any_clock = points.names["clock_setting"] == (ANY,)
-    return ParetoReport(names, best, front, table, flows, run.provenance, messages, csv_path, tuple(figures), any_clock)
+    levels, any_clock = level_table(run, points, names), points.names["clock_setting"] == (ANY,)
+    messages = [*constraints(run), *remarks(run, points), *kept_messages(run, names)]
+    messages += _accuracy_messages(run, points, names)
+    messages += [NO_GAINS] if points.compete and not levels.rows else []
+    return ParetoReport(
+        names, best, front, table, levels, flows, run.provenance, tuple(messages), csv_path, tuple(figures), any_clock
+    )
 
 
 def pair(metrics: Sequence[str]) -> tuple[str, ...]:
@@ -132,16 +150,6 @@ def known(metrics: Sequence[str]) -> tuple[str, ...]:
     if unknown:
         raise InputError([Problem("--metric", "must be a metric", n, did_you_mean(n, METRICS)) for n in unknown])
     return tuple(dict.fromkeys(metrics))
-
-
-def missing_baselines(points: Points) -> tuple[str, ...]:
-    """One message per baseline type without a usable point."""
-    types = {labels[0] for labels, _ in points.groups("pe_type")}
-    return tuple(
-        f"no usable {name.upper()} design in this run: columns that compare with it are blank"
-        for name in BASELINES
-        if name not in types
-    )
 
 
 def best_table(run: Run, points: Points, metrics: Sequence[str]) -> Table:

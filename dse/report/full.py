@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,18 @@ import dse
 from dse.errors import RunError
 from dse.metrics import METRICS, of_networks
 from dse.report import figures
-from dse.report.accuracy import accuracy_rows, finalist_rows, level_rows, unknown_accuracies
+from dse.report.accuracy import accuracy_rows, finalist_rows, plane_metric, unknown_accuracies
 from dse.report.answers import answers
 from dse.report.breakdowns import breakdowns
 from dse.report.causes import design_causes, mean_causes, pe_causes
-from dse.report.fronts import ParetoReport, best_table, dataflow_table, front_table, missing_baselines, pareto
+from dse.report.fronts import ParetoReport, best_table, dataflow_table, front_table, pareto
 from dse.report.gains import BASELINES, GAIN_METRICS, gains, gains_by_network, ratio_metrics, spreads
 from dse.report.kept import left_out, without
+from dse.report.levels import LEVELS, level_table, levels_markdown
+from dse.report.remarks import PAIRS, remarks
 from dse.report.run import Run
 from dse.report.tables import Table, to_csv, to_markdown, write
-from dse.report.usable import Points, clock_label, load_points
+from dse.report.usable import Points, clock_label, limits_text, load_points
 from pe_library.heldout import heldout_errors
 from pe_library.model import list_pe_types
 
@@ -30,6 +33,10 @@ Row = dict[str, Any]
 
 QUANTITIES = ("area_um2", "leakage_uw", "run_pj", "min_period_ns")  # wholes the README reports the errors of
 EMBEDDED_ROWS = 24  # longer tables are linked only
+NO_GAINS = (
+    "No gains: networks compete, so best points differ in accuracy, and the run does not tell the best of another "
+    "metric at equal accuracy.\n"
+)
 
 
 def report(run: Run, out_dir: Path | None = None) -> list[Path]:
@@ -42,8 +49,8 @@ def report(run: Run, out_dir: Path | None = None) -> list[Path]:
     makes = report_tables if run.reported is None else kept_tables
     tables = [table for table in (*makes(run, points), *accuracy_tables(run)) if table.rows]
     paths = [write(out / f"{table.name}.csv", to_csv(table, run.provenance)) for table in tables]
-    messages, sections = [*missing_baselines(points), *missing_heldout(), *left_out(run)], []
-    messages += unknown_accuracies(run, ["accuracy"]) if run.accuracies else ()
+    messages, sections = [*remarks(run, points), *missing_heldout(), *left_out(run)], []
+    messages += unknown_accuracies(run, [plane_metric(run)]) if run.accuracies else ()
     for name in [name for name in figures.list_figures() if name not in without(run)[1]]:
         module = figures.load_figure(name)
         try:
@@ -53,7 +60,7 @@ def report(run: Run, out_dir: Path | None = None) -> list[Path]:
             continue
         except figures.SkipFigureError as reason:
             messages.append(f"figure {name} left out: {reason}")
-    gains_page = gains_markdown(points, run.reported or GAIN_METRICS)
+    gains_page = gains_text(points, run.reported or GAIN_METRICS, tables)
     page = [_head(run, points, messages), *answers(run), "## Figures\n", *sections, "## Tables\n", gains_page]
     page += [_table_section(table) for table in tables]
     paths.append(write(out / "gains.md", gains_page))
@@ -68,7 +75,7 @@ def report_tables(run: Run, points: Points) -> list[Table]:
     types = [name for (name,), _ in points.groups("pe_type")]
     return [
         best_table(run, points, pair),
-        front_table(run, points, pair),
+        fronts_table(run, points, pair),
         gains_table(points, GAIN_METRICS),
         dataflow_table(points, GAIN_METRICS),
         Table.of("spreads", "Spread of the designs", spreads(points),
@@ -86,10 +93,15 @@ def kept_tables(run: Run, points: Points) -> list[Table]:
     """The tables of a run that does not keep every point; see `dse.report.kept`."""
     kept, lacking = run.reported or (), without(run)[0]
     types = [name for (name,), _ in points.groups("pe_type")]
-    tables = [best_table(run, points, kept), front_table(run, points, kept), gains_table(points, kept)]
+    tables = [best_table(run, points, kept), fronts_table(run, points, kept), gains_table(points, kept)]
     if "breakdown" not in lacking:
         tables.append(breakdown_table(run, points))
     return [*tables, pe_causes_table(types), heldout_table()]
+
+
+def fronts_table(run: Run, points: Points, metrics: Sequence[str]) -> Table:
+    """The fronts, under a name that is no file of `dse optimize`."""
+    return replace(front_table(run, points, metrics), name="fronts")
 
 
 def accuracy_tables(run: Run) -> list[Table]:
@@ -104,8 +116,7 @@ def accuracy_tables(run: Run) -> list[Table]:
     points = load_points(run, metrics)
     return [
         known,
-        Table.of("accuracy_levels", "Best accelerator for each level of accuracy", level_rows(run, points, metrics),
-                 "Over all networks of a data set and all PE types: the best value with at least so much accuracy."),
+        level_table(run, points, metrics),
         Table.of("finalists", "Finalists", finalist_rows(run, points, metrics),
                  "Networks with a PE type on the front over all, spread over it. measured: trained alone and tested, "
                  "where the shipped table has it, with one standard error. best: over their designs on the front."),
@@ -113,9 +124,8 @@ def accuracy_tables(run: Run) -> list[Table]:
 
 
 def gains_table(points: Points, metrics: Sequence[str]) -> Table:
-    """Gains over the baselines."""
-    group = "data set" if points.compete else "network"
-    note = f"Times better than the baseline's best value of the same metric, {group} and clock setting."
+    """Gains over the baselines; no rows where networks compete."""
+    note = "Times better than the baseline's best value of the same metric, network and clock setting."
     return Table.of("gains", "Gains over the best INT16 and INT8 designs", gains(points, metrics), note)
 
 
@@ -137,6 +147,13 @@ def heldout_table() -> Table:
     return Table.of("heldout", "Errors of the PE models at held-out points, percent", heldout_rows(), note)
 
 
+def gains_text(points: Points, metrics: Sequence[str], tables: Sequence[Table]) -> str:
+    """All gains as Markdown: over the baselines' bests, and where networks compete at equal accuracy."""
+    blocks = [] if points.compete else [gains_markdown(points, metrics)]
+    blocks += [levels_markdown(table) for table in tables if table.name == LEVELS]
+    return "\n".join(blocks) or NO_GAINS
+
+
 def gains_markdown(points: Points, metrics: Sequence[str] = GAIN_METRICS) -> str:
     """The gains as Markdown tables, one per metric and baseline: a row per network, a column per PE type."""
     rows = gains(points, metrics)
@@ -144,7 +161,7 @@ def gains_markdown(points: Points, metrics: Sequence[str] = GAIN_METRICS) -> str
     blocks = []
     for baseline in BASELINES:
         for metric in ratio_metrics(metrics):
-            lines = gains_by_network(rows, metric, baseline, "data set" if points.compete else "network")
+            lines = gains_by_network(rows, metric, baseline)
             title = f"{METRICS[metric].label}, times better than the best {baseline.upper()} design ({clocks})"
             blocks.append(f"**{title}**\n\n{to_markdown(Table.of(metric, title, lines))}")
     return "\n".join(blocks)
@@ -175,18 +192,19 @@ def missing_heldout() -> tuple[str, ...]:
 
 def _head(run: Run, points: Points, messages: Sequence[str]) -> str:
     models: Mapping[str, str] = run.meta.get("pe_models", {})
-    limits = run.config.get("constraints") or "none"
+    what = PAIRS if run.searched and run.competes else "designs"
     lines = [
         f"- written by dse {dse.__version__}; points by dse {run.meta.get('version')}",
         f"- config sha256 {run.meta['config_sha256']}, seed {run.meta.get('seed')}",
         *(f"- PE model of {name}: sha256 {sha}" for name, sha in models.items()),
-        f"- designs: {run.meta.get('designs')}, points: {run.meta.get('points')}, usable: {len(points.row)}",
-        f"- constraints: {limits}",
+        f"- {what}: {run.meta.get('designs')}, points: {run.meta.get('points')}, usable: {len(points.row)}",
+        f"- constraints: {limits_text(run.constraints) or 'none'}",
         *(f"- **{message}**" for message in messages),
     ]
     return f"# Report of run `{run.name}`\n\n" + "\n".join(lines) + "\n"
 
 
 def _table_section(table: Table) -> str:
-    body = to_markdown(table) if 0 < len(table.rows) <= EMBEDDED_ROWS else f"{len(table.rows)} rows.\n"
+    short = table.name != LEVELS and len(table.rows) <= EMBEDDED_ROWS  # levels are above, in short
+    body = to_markdown(table) if short else f"{len(table.rows)} rows.\n"
     return f"### {table.title}\n\n{table.note}\n\n{body}\n[{table.name}.csv]({table.name}.csv)\n"

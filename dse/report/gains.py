@@ -6,7 +6,8 @@ the baseline's best value of the same metric, workload and clock setting: the ra
 for metrics to minimize, so above 1 is always better. Designs at their own maximum clock (`max`) are compared with each
 other, and so are the designs of each fixed clock (iso-clock). Normalizing to the best INT16 design is the convention of
 QADAM and QUIDAM (arXiv 2205.13045, 2206.15463), whose abstracts also quote the spreads. Where networks compete
-(`Points.compete`), their data set takes the place of the workload.
+(`Points.compete`), their data set takes the place of the workload, and bests are of networks that differ in accuracy:
+gains are then told at equal accuracy (`dse.report.levels`), not over these bests.
 """
 
 from __future__ import annotations
@@ -57,12 +58,13 @@ def fronts(
 def describe(run: Run, points: Points, positions: Sequence[int] | IntArray, metrics: Sequence[str]) -> list[Row]:
     """All columns of the points at `positions`, and `<metric>_vs_<baseline>`: the gain over the baseline's best.
 
-    Where networks compete, their data set comes first. An accuracy has no gain: accuracies differ by points.
+    Where networks compete, their data set comes first, and no gains: points differ in accuracy. Nor has an accuracy a
+    gain: accuracies differ by points.
     """
     at = np.asarray(positions, np.int64)
     rows: list[Row] = run.rows(points.row[at]).to_pylist()
     if points.compete:
-        rows = [{"dataset": points.label("workload", p), **row} for row, p in zip(rows, at, strict=True)]
+        return [{"dataset": points.label("workload", p), **row} for row, p in zip(rows, at, strict=True)]
     for metric in ratio_metrics(metrics):
         best, column = best_values(points, metric), METRICS[metric].column
         for row, position in zip(rows, at, strict=True):
@@ -75,9 +77,12 @@ def describe(run: Run, points: Points, positions: Sequence[int] | IntArray, metr
 
 
 def gains(points: Points, metrics: Sequence[str] = GAIN_METRICS) -> list[Row]:
-    """Gain of each PE type's best over the baselines' best, per metric, clock setting and workload, and their mean."""
+    """Gain of each PE type's best over the baselines' best, per metric, clock setting and workload, and their mean.
+
+    No rows where networks compete: bests differ in accuracy.
+    """
     rows: list[Row] = []
-    for metric in ratio_metrics(metrics):
+    for metric in [] if points.compete else ratio_metrics(metrics):
         at = best_positions(points, [metric])
         best = {labels: float(points.values[metric][position]) for labels, position in at.items()}
         for clock in points.names["clock_setting"]:
@@ -172,8 +177,8 @@ def _spread(values: NDArray[np.float64]) -> float | None:
     return float(values.max() / values.min()) if len(values) else None
 
 
-def gains_by_network(rows: Sequence[Row], metric: str, baseline: str, heading: str = "network") -> list[Row]:
-    """Gains of one metric over one baseline as a row per network (or data set) and a column per PE type.
+def gains_by_network(rows: Sequence[Row], metric: str, baseline: str) -> list[Row]:
+    """Gains of one metric over one baseline as a row per network and a column per PE type.
 
     A cell holds the gain at each clock setting, in the order of `rows`, joined by " / "; "" where there is none.
     """
@@ -183,7 +188,7 @@ def gains_by_network(rows: Sequence[Row], metric: str, baseline: str, heading: s
     cells = {(r["workload"], r["pe_type"], r["clock_setting"]): r[f"gain_vs_{baseline}"] for r in chosen}
     networks = [name for name in dict.fromkeys(row["workload"] for row in chosen) if name != MEAN]
     return [
-        {heading: network}
+        {"network": network}
         | {pe_label(name): _cell([cells.get((network, name, clock)) for clock in clocks]) for name in types}
         for network in (*networks, MEAN)
     ]

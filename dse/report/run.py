@@ -65,10 +65,20 @@ class Run:
         return objectives if keep == "front" else objectives[:1]
 
     @property
+    def searched(self) -> bool:
+        """Whether the points are those that a search came by (`dse optimize`), not all there are."""
+        return "optimize" in self.meta
+
+    @property
+    def constraints(self) -> Mapping[str, Any]:
+        """Limits by metric."""
+        return self.config.get("constraints") or {}
+
+    @property
     def reported(self) -> tuple[str, ...] | None:
         """The metrics whose fronts are all that a report shows: `kept`; the objectives where networks compete and
         there are many, or only what a search came by; None where it shows every network by itself."""
-        few = "optimize" not in self.meta and len(self.config.get("workloads", ())) <= MANY_NETWORKS
+        few = not self.searched and len(self.config.get("workloads", ())) <= MANY_NETWORKS
         if self.kept is not None or not self.competes or few:
             return self.kept
         return tuple(self.config["objectives"])

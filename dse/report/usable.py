@@ -88,7 +88,7 @@ def load_points(run: Run, metrics: Sequence[str]) -> Points:
     Where an accuracy is among the metrics, or the run was kept so, the networks of a data set compete: "workload" is
     then the data set. Rows without that accuracy are left out.
     """
-    constraints: Mapping[str, Any] = run.config.get("constraints") or {}
+    constraints = run.constraints
     needed = tuple(dict.fromkeys((*metrics, *constraints)))
     if of_networks(metrics) and not run.accuracies:
         raise RunError(_why_no_accuracy(run))
@@ -139,6 +139,16 @@ def pe_label(pe_type: str) -> str:
     return load_pe_type(pe_type).label if pe_type in list_pe_types() else pe_type
 
 
+def limits_text(constraints: Mapping[str, Any]) -> str:
+    """Constraints as people write them, like `accuracy >= 90 %, area <= 20 mm2`."""
+    return ", ".join(
+        f"{name} {sign} {limit:.12g} {METRICS[name].unit}".rstrip()
+        for name, limits in constraints.items()
+        for sign, limit in ((">=", limits.get("min")), ("<=", limits.get("max")))
+        if limit is not None
+    )
+
+
 def _within(constraints: Mapping[str, Any], values: Mapping[str, FloatArray]) -> BoolArray | np.bool_:
     within: BoolArray | np.bool_ = np.True_
     for name, limits in constraints.items():
@@ -150,11 +160,11 @@ def _within(constraints: Mapping[str, Any], values: Mapping[str, FloatArray]) ->
 
 def _why_none(run: Run, feasible: BoolArray, constraints: Mapping[str, Any]) -> str:
     if run.kept is not None and not len(feasible):
-        within = f" within the constraints: {', '.join(constraints)}" if constraints else ""
+        within = f" within the constraints: {limits_text(constraints)}" if constraints else ""
         return f"run `{run.name}` keeps no point: none of its {run.meta.get('designs'):,} designs is feasible{within}"
     if feasible.any():
-        limits = ", ".join(f"{name} {dict(limit)}" for name, limit in constraints.items())
-        return f"none of the {feasible.sum():,} feasible points of run `{run.name}` is within the constraints: {limits}"
+        known = f"none of the {feasible.sum():,} feasible points of run `{run.name}`"
+        return f"{known} is within the constraints: {limits_text(constraints)}"
     reasons = run.table(["reason"])["reason"].value_counts().to_pylist()
     top = sorted(reasons, key=lambda item: -item["counts"])[:3]
     shown = "; ".join(f"{item['values']} ({item['counts']:,})" for item in top)

@@ -249,12 +249,19 @@ def test_weights_wait_for_the_whole_training(
     assert supernet.load_weights(SHARED, pe_type) == {}
 
 
-def test_a_score_calibrates_the_member_and_not_the_shared_weights() -> None:
-    dataset, shared = tiny(3, 32, "cifar10"), find_network(members()[-1]).build(0).state_dict()
-    before = {name: value.clone() for name, value in shared.items()}
-    score = supernet.score_percent(shared, members()[3], "lightpe1", dataset, dataset.test, SHARED)
-    assert 0 <= score <= 100
-    assert all(torch.equal(before[name], value) for name, value in shared.items())
+def test_a_score_is_that_of_the_tuned_slice_whose_statistics_alone_are_new() -> None:
+    dataset, largest = tiny(3, 32, "cifar10"), find_network(members()[-1]).build(0)
+    set_pe_type(largest, "lightpe1")
+    calibrate(largest, calibration_images(dataset, 8))
+    weights = largest.state_dict()
+    before = {name: value.clone() for name, value in weights.items()}
+    score = supernet.score_percent(weights, members()[3], "lightpe1", dataset, dataset.test, SHARED)
+    member = find_network(members()[3]).build(5)
+    member.load_state_dict(supernet.sliced(before, member))
+    set_pe_type(member, "lightpe1")
+    recalibrate(member, calibration_images(dataset, SHARED.recalibration_images))
+    assert score == top1_percent(member, dataset.test)
+    assert all(torch.equal(before[name], value) for name, value in weights.items())
 
 
 def test_images_held_out_are_none_that_train() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -12,9 +13,19 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from dse.metrics import METRICS
-from dse.report.accuracy import ACCURACY, accuracy_points, distinct
+from dse.report.accuracy import ACCURACY, accuracy_points, distinct, plane_metric
 from dse.report.figures import NoSubjectError, SkipFigureError
-from dse.report.figures._style import DOUBLE_IN, GREY, SINGLE_IN, grid, legend_above, plain_log_ticks, type_style
+from dse.report.figures._style import (
+    DOUBLE_IN,
+    GREY,
+    SINGLE_IN,
+    grid,
+    legend_above,
+    linear_limits,
+    log_limits,
+    plain_log_ticks,
+    type_style,
+)
 from dse.report.gains import fronts
 from dse.report.run import UNNAMED, Run
 from dse.report.usable import IntArray, Points
@@ -23,25 +34,33 @@ from workloads.layer import Accuracy
 
 Fill = Literal["full", "left", "none"]
 FILLS: Mapping[str, Fill] = {"measured": "full", "published": "left", "ranked": "none"}
+LEVEL_MARKER = "p"  # of a level of evidence in the legend: the shape of no PE type
 COLUMNS = 3
+CHARACTERS = 17  # of text per inch, about
 MARKER_PT, CROWDED_PT = 4.0, 3.0  # the latter where a front has so many points
+LEVEL_PT = 5.0
 CROWD = 8
+BARS = 12  # points of a panel with a bar each; of more one bar stands for all
+LEAST_POINTS = 1.0  # percentage points that an axis spans
 CAPTION = (
-    "Top-1 accuracy against {metric}: the Pareto front of each PE type over all dataflows and clock settings (its best "
-    "design where each network stands alone), and the front over all types (grey). Better is {better}. Filled "
-    "markers: measured accuracy, half-filled: published, open: ranked, a score that orders networks and is no task "
-    "accuracy. Bars: one standard error, where it is known."
+    "Top-1 accuracy (how far it is below FP32, where that is the objective) against {metric}: the Pareto front of each "
+    "PE type over all dataflows and clock settings (its best design where each network stands alone), and the front "
+    "over all types (grey). Better is {better}. Filled markers: measured accuracy, half-filled: published, open: "
+    "ranked, a score that orders networks and is no task accuracy. Bars: one standard error of the test, where it is "
+    f"known; in a panel of more than {BARS} points one grey bar is as long as the median. Networks of a data set are "
+    "tested on the same images: whether bars overlap says nothing about the difference of two points."
 )
 
 
 def draw_plane(run: Run, metric: str) -> Figure:
-    """Accuracy against a metric of the run. Raises SkipFigureError where the run cannot tell it."""
+    """Accuracy, or its drop (`plane_metric`), against a metric. Raises SkipFigureError where the run cannot tell it."""
     if not run.accuracies:
         raise NoSubjectError
-    points = accuracy_points(run, (metric,))
+    level = plane_metric(run)
+    points = accuracy_points(run, (metric,), level)
     if points is None:
         raise SkipFigureError(f"the run does not tell the best {metric} of networks whose accuracy is known")
-    return draw_accuracy(run, points, metric)
+    return draw_accuracy(run, points, metric, level)
 
 
 def draw_accuracy(run: Run, points: Points, across: str, up: str = ACCURACY) -> Figure:
@@ -55,9 +74,7 @@ def draw_accuracy(run: Run, points: Points, across: str, up: str = ACCURACY) -> 
         found = {each.evidence for front in by_type.values() for each in known_of(run, points, front)}
         levels |= found
         _panel(axis, run, points, by_type, overall, (across, up))
-        mixed = "levels of evidence mixed" if len(found) > 1 else ""
-        named = contest if len(contests) > 1 or contest != UNNAMED else ""
-        axis.set_title(", ".join(text for text in (named, mixed) if text))
+        axis.set_title(title_of(contest, found, alone=len(contests) == 1, width_in=width / min(columns, len(contests))))
     legend_above(
         figure, [*type_handles([name for (name,), _ in points.groups("pe_type")], levels), *level_handles(levels)]
     )
@@ -73,6 +90,18 @@ def known_of(run: Run, points: Points, positions: IntArray) -> list[Accuracy]:
     return [known[network][pe_type] for network, pe_type in pairs]
 
 
+def title_of(contest: str, levels: set[str], *, alone: bool, width_in: float, network: str = "") -> str:
+    """Title of a panel: data set or network, the network that all points are of, and whether levels are mixed."""
+    named = "" if alone and contest == UNNAMED else contest
+    parts = (named, network and f"all points of {network}", "levels of evidence mixed" if len(levels) > 1 else "")
+    return wrapped(", ".join(part for part in parts if part), width_in)
+
+
+def wrapped(text: str, width_in: float) -> str:
+    """The text in lines of at most this width, broken between words."""
+    return textwrap.fill(text, int(CHARACTERS * width_in), break_on_hyphens=False)
+
+
 def type_handles(pe_types: Sequence[str], levels: set[str]) -> list[Line2D]:
     """Legend entries of PE types; filled as what they stand for where that is of one level."""
     fill = next(iter(levels)) if len(levels) == 1 else LEVELS[0]
@@ -83,7 +112,7 @@ def type_handles(pe_types: Sequence[str], levels: set[str]) -> list[Line2D]:
 def level_handles(levels: set[str]) -> list[Line2D]:
     """Legend entries of the levels of evidence that are there."""
     return [
-        Line2D([], [], marker="o", ls="none", ms=MARKER_PT, mew=0.7, mfc=_face(level, GREY), mec=GREY,
+        Line2D([], [], marker=LEVEL_MARKER, ls="none", ms=LEVEL_PT, mew=0.7, mfc=_face(level, GREY), mec=GREY,
                fillstyle=FILLS[level], markerfacecoloralt="white", label=level)
         for level in LEVELS if level in levels
     ]  # fmt: skip
@@ -118,13 +147,20 @@ def accuracy_label(up: str, levels: set[str]) -> str:
     return f"{METRICS[up].label}{only} ({'%' if up == ACCURACY else 'points'})"
 
 
-def log_axis(axis: Axes, values: Sequence[NDArray[np.float64]], margin: float = 0.06) -> tuple[float, float]:
+def log_axis(axis: Axes, values: NDArray[np.float64]) -> tuple[float, float]:
     """A logarithmic axis across, a little wider than the values; its limits."""
-    low, high = min(column.min() for column in values), max(column.max() for column in values)
-    pad = max((high / low) ** margin, 1.05)
-    axis.set(xscale="log", xlim=(low / pad, high * pad))
-    plain_log_ticks(axis.xaxis, low / pad, high * pad)
-    return float(low / pad), float(high * pad)
+    limits = log_limits(values.min(), values.max())
+    axis.set(xscale="log", xlim=limits)
+    plain_log_ticks(axis.xaxis, *limits)
+    return limits
+
+
+def accuracy_axis(axis: Axes, up: str, ends: Sequence[NDArray[np.float64]], margin: float = 0.06) -> None:
+    """A linear axis upwards, better values above, a little wider than what lies between these ends."""
+    low, high = min(column.min() for column in ends), max(column.max() for column in ends)
+    low, high = linear_limits(low, high, LEAST_POINTS, margin)
+    axis.set_ylim(*((low, high) if METRICS[up].maximize else (high, low)))
+    axis.grid(True, axis="y")
 
 
 def _panel(
@@ -133,19 +169,55 @@ def _panel(
     across, up = (points.values[name] for name in metrics)
     maximize = METRICS[metrics[0]].maximize
     step_line(axis, across[overall], up[overall], maximize, "#BBBBBB", 2.5)
-    for pe_type, front in by_type.items():
-        color, front = type_style(pe_type).color, distinct(points, metrics, front)
-        step_line(axis, across[front], up[front], maximize, color, 0.8)
+    shown = {pe_type: distinct(points, metrics, front) for pe_type, front in by_type.items()}
+    for pe_type, front in shown.items():
+        step_line(axis, across[front], up[front], maximize, type_style(pe_type).color, 0.8)
+        size = MARKER_PT if len(front) < CROWD else CROWDED_PT
         for position, known in zip(front.tolist(), known_of(run, points, front), strict=True):
-            place = across[position], up[position]
-            error = known.error_percent if metrics[1] == ACCURACY else known.drop_error_percent
-            if error is not None:
-                axis.errorbar(*place, error, color=color, elinewidth=0.6, capsize=1.5, capthick=0.6, zorder=3)
-            mark(axis, place, pe_type, known.evidence, MARKER_PT if len(front) < CROWD else CROWDED_PT)
-    if not METRICS[metrics[0]].of_network:
-        log_axis(axis, [across[front] for front in by_type.values()])
-    axis.yaxis.set_inverted(not METRICS[metrics[1]].maximize)
-    axis.grid(True, axis="y")
+            mark(axis, (across[position], up[position]), pe_type, known.evidence, size)
+    every = np.concatenate(list(shown.values()))
+    if METRICS[metrics[0]].of_network:
+        axis.set_xlim(linear_limits(across[every].min(), across[every].max(), LEAST_POINTS))
+    else:
+        log_axis(axis, across[every])
+    _bars(axis, run, points, every, metrics)
+
+
+def _bars(axis: Axes, run: Run, points: Points, shown: IntArray, metrics: tuple[str, str]) -> None:
+    """The axis upwards, and a bar per point, or where there are many a typical one in the emptiest corner."""
+    across, up = (points.values[name][shown] for name in metrics)
+    known = known_of(run, points, shown)
+    found = [each.error_percent if metrics[1] == ACCURACY else each.drop_error_percent for each in known]
+    errors = np.array([np.nan if error is None else error for error in found])
+    if len(shown) <= BARS:
+        accuracy_axis(axis, metrics[1], [up - np.nan_to_num(errors), up + np.nan_to_num(errors)])
+        for x, y, error, each in zip(across, up, errors, known, strict=True):
+            if not np.isnan(error):
+                color = type_style(each.pe_type).color
+                axis.errorbar(x, y, error, color=color, elinewidth=0.6, capsize=1.5, capthick=0.6, zorder=3)
+        return
+    accuracy_axis(axis, metrics[1], [up])
+    if not np.isnan(errors).all():
+        what = "test error" if metrics[1] == ACCURACY else "error of a drop"
+        _typical_bar(axis, np.stack([across, up], axis=1), float(np.nanmedian(errors)), what)
+
+
+def _typical_bar(axis: Axes, places: NDArray[np.float64], error: float, what: str) -> None:
+    """A bar of one error on both sides in the corner that is farthest from all points."""
+    bottom, top = axis.get_ylim()
+    least = 4 * error / abs(top - bottom)  # the axis is to be twice as long as the bar
+    if least > 1:
+        middle, half = (bottom + top) / 2, (top - bottom) / 2
+        bottom, top = axis.set_ylim(middle - half * least, middle + half * least)
+    inside = axis.transAxes.inverted().transform(axis.transData.transform(places))
+    corners = np.array([(1.0, 1.0), (0.0, 1.0), (0.0, 0.0), (1.0, 0.0)])
+    right, upper = corners[np.hypot(*(inside[:, None] - corners).T).min(axis=1).argmax()].astype(bool)
+    height = error / (top - bottom)
+    centre = bottom + (top - bottom) * (0.96 - abs(height) if upper else 0.04 + abs(height))
+    x, text_x, align = (0.97, 0.945, "right") if right else (0.03, 0.055, "left")
+    line = axis.get_yaxis_transform()  # a fraction across, the data upwards
+    axis.plot([x, x], [centre - error, centre + error], "_-", transform=line, color=GREY, ms=4, mew=0.8, lw=0.8)
+    axis.text(text_x, centre, what, transform=line, ha=align, va="center", color=GREY)
 
 
 def _marker(pe_type: str, level: str, size_pt: float) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Colours and markers of PE types come from their pe.yaml (Okabe and Ito's colour-
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -26,12 +27,14 @@ Share = bool | Literal["none", "all", "row", "col"]
 SINGLE_IN, DOUBLE_IN = 3.5, 7.16  # widths of one and two columns of an IEEE page
 # Ticks of a decade by the number of decades an axis spans: the first whose limit is above it.
 LOG_TICKS = (
-    (0.35, (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)),
+    (0.45, (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)),
+    (0.6, (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)),
     (1.0, (1.0, 2.0, 3.0, 5.0)),
     (1.7, (1.0, 2.0, 5.0)),
     (2.6, (1.0, 3.0)),
     (np.inf, (1.0,)),
 )
+LEAST_RATIO = 2.0  # between the ends of a logarithmic axis: there is a tick, and a small difference looks small
 GREY, BAND = "#666666", "#F1F1F1"
 # Parts of a whole, not PE types: Paul Tol's "light" scheme, colour-blind safe and apart from the types' colours.
 FLOW_COLORS = ("#0077BB", "#EE7733", "#009988", "#EE3377", "#33BBEE", "#CC3311")  # his "vibrant" scheme, for dataflows
@@ -135,11 +138,23 @@ def legend_above(figure: Figure, handles: Sequence[Artist], handlelength: float 
     )
 
 
+def linear_limits(low: float, high: float, least: float, margin: float = 0.06) -> tuple[float, float]:
+    """Limits a little beyond the values `low` to `high`, at least `least` apart."""
+    pad = max(margin * (high - low), (least - (high - low)) / 2)
+    return float(low - pad), float(high + pad)
+
+
+def log_limits(low: float, high: float, margin: float = 0.06) -> tuple[float, float]:
+    """Limits of a logarithmic axis a little beyond the values, at least a factor of `LEAST_RATIO` apart."""
+    pad = max((high / low) ** margin, 1.02, math.sqrt(LEAST_RATIO * low / high))
+    return float(low / pad), float(high * pad)
+
+
 def plain_log_ticks(axis: Any, low: float, high: float) -> None:
     """Ticks as plain numbers, the fewer per decade the more decades there are."""
     decades = np.log10(high / low)
     subs = next(subs for limit, subs in LOG_TICKS if decades < limit)
     axis.set_major_locator(LogLocator(subs=subs))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.9g}"))
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())

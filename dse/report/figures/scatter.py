@@ -22,6 +22,7 @@ from dse.report.figures._style import (
     grid,
     kind_legend,
     kind_style,
+    log_limits,
     plain_log_ticks,
 )
 from dse.report.gains import fronts
@@ -79,8 +80,7 @@ class View:
         if self.scale == "linear":
             return 0.0, float(high * 1.05)
         high = min(high, FAR * max(column.max() for column in front))
-        margin = max((high / low) ** 0.04, 1.02)
-        return float(low / margin), float(high * margin)
+        return log_limits(low, high, 0.04)
 
     def place(self, values: FloatArray, limits: Limits) -> FloatArray:
         """Where values lie between the limits, from 0 to 1."""
