@@ -38,7 +38,8 @@ def evaluate_design(
         whole = extended(whole, bench, results[layer.shape], layer.count)
     assert whole is not None  # a workload has at least one layer
     whole = whole.with_accuracy(workload, designs.pe_type)
-    feasible, known = int(whole.reason) == 0, workload.accuracy(designs.pe_type)
+    feasible = int(whole.reason) == 0
+    known = workload.accuracy(designs.pe_type) if feasible else None
     totals = {**_axes(designs, workload), **_outcome(whole), **_metrics(whole.totals, feasible)}
     totals["accuracy_error_percent"] = known.error_percent if known else None
     totals["accuracy_evidence"] = known.evidence if known else None

@@ -16,6 +16,7 @@ from dse.metrics import AREA_PARTS, CYCLE_PARTS, ENERGY_PARTS, METRICS, Totals
 from dse.space import MAX_CLOCK, NUMERIC_AXES, Block, Designs
 from workloads.layer import Accuracy, Workload
 
+_EVIDENCE_TYPES = (pa.float64(), pa.string())
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 _AXES = [axis for axis in NUMERIC_AXES if axis.name not in ("clock_mhz", "batch")]
 CYCLE_COLUMNS = {f"{part}_cycles": part for part in CYCLE_PARTS}
@@ -74,7 +75,7 @@ def points_table(block: Block, workload: Workload, evaluation: Evaluation) -> pa
         "clock_mhz": np.broadcast_to(evaluation.totals.clock_mhz, designs.shape).ravel(),
         "feasible": feasible,
         "reason": pa.DictionaryArray.from_arrays(pa.array(reason, pa.int32()), list(evaluation.reasons)),
-        **_evidence(workload.accuracy(designs.pe_type), len(reason)),
+        **_evidence(workload.accuracy(designs.pe_type), feasible),
     }
     for name, value in metric_columns(evaluation.totals).items():
         flat = np.broadcast_to(value, designs.shape).ravel()
@@ -86,14 +87,12 @@ def points_table(block: Block, workload: Workload, evaluation: Evaluation) -> pa
                      else columns[f.name] for f in SCHEMA], schema=SCHEMA)  # fmt: skip
 
 
-def _evidence(known: Accuracy | None, length: int) -> dict[str, pa.Array]:
+def _evidence(known: Accuracy | None, feasible: NDArray[np.bool_]) -> dict[str, pa.Array]:
     """Standard error and level of evidence of an accuracy; null where there is none."""
-    error = None if known is None else known.error_percent
-    evidence = pa.nulls(length, _TEXT) if known is None else _constant(known.evidence, length)
-    return {
-        "accuracy_error_percent": pa.array([error] * length, pa.float64()),
-        "accuracy_evidence": evidence,
-    }  # fmt: skip
+    said = (None, None) if known is None else (known.error_percent, known.evidence)
+    place = pa.array(np.zeros(len(feasible), np.int32), mask=~feasible)
+    error, evidence = (pa.array([value], kind).take(place) for value, kind in zip(said, _EVIDENCE_TYPES, strict=True))
+    return {"accuracy_error_percent": error, "accuracy_evidence": evidence.dictionary_encode()}
 
 
 def _axis(designs: Designs, name: str, length: int) -> NDArray[Any] | pa.Array:

@@ -62,6 +62,7 @@ def _grid_points(study: Study, grid: Grid, networks: IntArray, designs: IntArray
     evaluation = _evaluated(study, grid, networks, block)
     table = points_table(block, study.workloads[0], evaluation)
     known = [workload.accuracy(grid.pe_type) for workload in study.workloads]
+    rated = pa.array(networks, mask=~table["feasible"].to_numpy())
     columns = {
         "workload": [workload.name for workload in study.workloads],
         "accuracy_error_percent": [None if each is None else each.error_percent for each in known],
@@ -69,7 +70,8 @@ def _grid_points(study: Study, grid: Grid, networks: IntArray, designs: IntArray
     }
     for name, of_network in columns.items():
         place = SCHEMA.get_field_index(name)
-        column = pa.array(of_network, pa.float64() if name.endswith("percent") else pa.string()).take(networks)
+        kind = pa.float64() if name.endswith("percent") else pa.string()
+        column = pa.array(of_network, kind).take(pa.array(networks) if name == "workload" else rated)
         table = table.set_column(place, SCHEMA.field(place), column.cast(SCHEMA.field(place).type))
     return table
 
