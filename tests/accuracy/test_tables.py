@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import pytest
 
-from characterization.accuracy.recipe import SUPERNET
+from characterization.accuracy.recipe import RECIPES, SUPERNET
 from characterization.accuracy.rows import (
     MEASURED,
+    RANKED,
     TABLES,
     Measured,
     add_measured,
@@ -110,6 +112,15 @@ def test_shipped_rows_are_within_their_ranges_and_single() -> None:
         assert each.pe_type in list_pe_types()
         assert 10 < each.top1_percent < 100
         assert (each.evidence, each.test_images) == ("measured", 10_000)
+
+
+def test_shipped_rows_are_of_the_recipes_that_there_are_now() -> None:
+    for each in read_measured(MEASURED):
+        assert each.recipe_sha256 == RECIPES[each.recipe][each.dataset].digest
+    rows = read_rows(RANKED)
+    assert {(row["network"], row["pe_type"]) for row in rows} == set(product(members(), list_pe_types()))
+    assert len(rows) == 216 * 6
+    assert {row["recipe_sha256"] for row in rows} == {SUPERNET.digest}
 
 
 def test_published_rows_have_a_source_and_known_pe_types() -> None:
