@@ -61,7 +61,7 @@ def sweep(config: Path, out: Path | None, jobs: int, scheduler: str | None, no_p
     study = load_study(config)
     for line in intentions(study):
         click.echo(line, err=True)
-    with show_progress() as progress:
+    with show_progress("sweep") as progress:
         path = out or RESULTS / study.name
         summary = run_sweep(study, path, jobs, fresh, progress, scheduler, prune=not no_prune)
     for line in outcome(study, summary):
@@ -139,7 +139,7 @@ def optimize(
     load_names([algorithm] if algorithm else [], "--algorithm", "algorithm", list_algorithms())
     study = load_study(config)
     options = study.optimization.override(algorithm, evaluations, seed)
-    with show_progress() as progress:
+    with show_progress("optimize") as progress:
         path = out or RESULTS / f"{study.name}-optimize"
         summary = run_optimize(replace(study, optimization=options), path, fresh, progress)
     what = "pairs of network and design" if of_networks(study.objectives) else "designs"

@@ -89,7 +89,7 @@ def optimize(study: Study, out: Path, fresh: bool, progress: Callable[[Progress]
             directory.clear()
         directory.begin()
         trace = search(study, _evaluator(study, directory), lambda done: progress(
-            Progress(done, study.optimization.evaluations, time.monotonic() - start)))  # fmt: skip
+            Progress(done, study.optimization.evaluations, time.monotonic() - start, what="evaluations")))  # fmt: skip
         meta = _written(study, directory, trace)
         wall_s = time.monotonic() - start
         directory.end({

@@ -45,7 +45,7 @@ MAX_ROUNDS = 3  # of evaluating parts again that were damaged after they were wr
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a sweep is, in designs.
+    """How far a sweep is, in designs, or a search, in evaluations (`what`).
 
     `feasible` is the share of feasible points so far, None where it is not known; `kept` the number of points that are
     kept so far, None where all are.
@@ -56,6 +56,7 @@ class Progress:
     elapsed_s: float
     feasible: float | None = None
     kept: int | None = None
+    what: str = "designs"
 
 
 @dataclass(frozen=True)

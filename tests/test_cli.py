@@ -357,7 +357,7 @@ def test_pareto_of_an_unknown_metric_gives_a_hint(study: Path) -> None:
 
 
 def test_progress_off_a_terminal_is_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
-    with show_progress() as show:
+    with show_progress("sweep") as show:
         for done, elapsed_s in ((100, 0.0), (200, 5.0), (400, 12.0), (500, 15.0)):
             show(Progress(done, 1000, elapsed_s))
     captured = capsys.readouterr()
@@ -369,7 +369,7 @@ def test_progress_on_a_terminal_goes_to_stderr(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    with show_progress() as show:
+    with show_progress("sweep") as show:
         show(Progress(0, 1000, 0.0))
         show(Progress(400, 1000, 2.0))
     captured = capsys.readouterr()

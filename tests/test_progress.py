@@ -33,14 +33,14 @@ space:
 def test_a_line_states_rate_feasible_share_and_time_left(
     now: Progress, line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with show_progress() as show:
+    with show_progress("sweep") as show:
         show(Progress(0, now.total, 0.0))
         show(now)
     assert capsys.readouterr().err == line + "\n"
 
 
 def test_what_a_resumed_sweep_found_done_does_not_count_as_speed(capsys: pytest.CaptureFixture[str]) -> None:
-    with show_progress() as show:
+    with show_progress("sweep") as show:
         show(Progress(900, 1000, 1.0))
         show(Progress(950, 1000, 26.0))
     assert capsys.readouterr().err == "950 of 1,000 designs, 2/s, 25 s left\n"
@@ -53,3 +53,10 @@ def test_the_share_of_feasible_points_is_that_of_all_so_far(tmp_path: Path) -> N
     assert seen[0].feasible is None
     assert [now.feasible for now in seen[1:]] == [0.5] * (len(seen) - 1)  # no design reaches 100 GHz
     assert 2 * summary.feasible == summary.points
+
+
+def test_a_search_counts_evaluations(capsys: pytest.CaptureFixture[str]) -> None:
+    with show_progress("optimize") as show:
+        show(Progress(100, 1000, 0.0, what="evaluations"))
+        show(Progress(600, 1000, 10.0, what="evaluations"))
+    assert capsys.readouterr().err == "600 of 1,000 evaluations, 50/s, 8 s left\n"

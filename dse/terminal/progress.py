@@ -1,4 +1,4 @@
-"""Progress of a sweep on stderr: on a terminal a bar with rate, feasible share and time left, else lines."""
+"""Progress of a sweep or search on stderr: on a terminal a bar with rate, feasible share and time left, else lines."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 @contextmanager
-def show_progress() -> Iterator[Callable[[Progress], None]]:
-    """A callback that shows the progress it is given, while the context is open."""
+def show_progress(work: str) -> Iterator[Callable[[Progress], None]]:
+    """A callback that shows the progress of some work, while the context is open."""
     if not sys.stderr.isatty():
         yield _lines()
         return
@@ -23,24 +23,25 @@ def show_progress() -> Iterator[Callable[[Progress], None]]:
     from rich.console import Console
 
     columns = (
-        rich.TextColumn("sweep"),
+        rich.TextColumn(work),
         rich.BarColumn(),
         rich.MofNCompleteColumn(),
-        rich.TextColumn("designs  {task.fields[facts]}"),
+        rich.TextColumn("{task.fields[facts]}"),
         rich.TimeRemainingColumn(),
     )
     with rich.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("sweep", total=None, facts="")
+        task = bar.add_task(work, total=None, facts="")
         rate = _Rate()
 
         def update(now: Progress) -> None:
-            bar.update(task, completed=now.done, total=now.total, facts=_facts(now, rate.per_second(now)))
+            facts = f"{now.what}  {_facts(now, rate.per_second(now))}"
+            bar.update(task, completed=now.done, total=now.total, facts=facts)
 
         yield update
 
 
 class _Rate:
-    """Designs per second since the first report; what a resumed sweep found done does not count."""
+    """Work done per second since the first report; what a resumed run found done does not count."""
 
     def __init__(self) -> None:
         self.first: Progress | None = None
@@ -59,9 +60,8 @@ def _lines() -> Callable[[Progress], None]:
         if speed and now.elapsed_s - last[0] >= SECONDS_BETWEEN_LINES:
             last[0] = now.elapsed_s
             left = _duration((now.total - now.done) / speed)
-            print(
-                f"{now.done:,} of {now.total:,} designs, {_facts(now, speed)}, {left} left", file=sys.stderr, flush=True
-            )
+            done = f"{now.done:,} of {now.total:,} {now.what}"
+            print(f"{done}, {_facts(now, speed)}, {left} left", file=sys.stderr, flush=True)
 
     return update
 
