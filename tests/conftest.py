@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 
 import pytest
 from hypothesis import settings
 
 from dse.report.run import open_run
+from tests.kept_studies import rows_of, study_of, swept
 from tests.synthetic_run import JOINT, SMALL, rated, write_rated_run
 
 settings.register_profile("desk", deadline=None)
@@ -36,3 +38,16 @@ def ordinary(tmp_path_factory):
 def joint(tmp_path_factory):
     """A run that keeps the front of networks that compete."""
     return open_run(write_rated_run(tmp_path_factory.mktemp("rated") / "joint", rated(), JOINT, "front", space=SMALL))
+
+
+@pytest.fixture(scope="session")
+def all_rows(tmp_path_factory):
+    """The rows of a sweep of `tests.kept_studies` that keeps all points, by what its config says besides."""
+
+    @cache
+    def rows(extra):
+        folder = tmp_path_factory.mktemp("all")
+        study = study_of(folder, extra + "keep: all\n")
+        return rows_of(swept(study, folder / "run").path)
+
+    return rows
