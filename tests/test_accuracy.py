@@ -20,7 +20,7 @@ from workloads.families import FAMILIES
 
 HEADER = "network,pe_type,accuracy_percent,evidence,source,dataset,error_percent"
 FAMILY = FAMILIES["resnet-cifar10"]
-AXES = {"width1": [8, 16], "width2": [16], "width3": [32, 64], "depth2": [1], "depth3": [1]}  # 8 networks
+AXES = {"width1": [8, 16], "width2": [17], "width3": [32, 64], "depth2": [1], "depth3": [1]}  # 8, of no table
 SPACE = {
     "pe_type": ["int8", "lightpe1"], "rows": [8, 12, 16], "cols": [8, 14], "glb_kib": [64, 108], "dram_gb_s": [1, 4],
     "clock_mhz": ["max", 100],
@@ -101,12 +101,12 @@ def test_points_carry_accuracy_and_evidence_and_null_where_it_is_not_known(tmp_p
 
 
 def test_a_network_of_unknown_accuracy_is_on_no_front_with_accuracy(tmp_path: Path) -> None:
-    rows = [row for row in rows_of() if "w8-16-32-d2" not in row]
+    rows = [row for row in rows_of() if "w8-17-32-d2" not in row]
     shared = {"objectives": ["accuracy", "energy"]}
     study = study_of(tmp_path, rows, **shared, accuracy={"tables": ["mine.csv"]})
     for number, grid in enumerate(study.space.grids):
         expected = evaluated(study, number)
-        assert not any("w8-16-32-d2" in name for name in expected["workload"].to_pylist())
+        assert not any("w8-17-32-d2" in name for name in expected["workload"].to_pylist())
         assert grid_points(study, grid, None).equals(expected)
 
 
@@ -114,7 +114,7 @@ def test_a_network_of_unknown_accuracy_is_on_no_front_with_accuracy(tmp_path: Pa
     ("rows", "changes", "message"),
     [
         ([], {"accuracy": {}}, "accuracy: no accuracy is known of any network of this study"),
-        (rows_of()[1:], {}, "no accuracy of resnet-cifar10-w8-16-32-d1-1-1 on int8"),
+        (rows_of()[1:], {}, "no accuracy of resnet-cifar10-w8-17-32-d1-1-1 on int8"),
         (rows_of(), {"accuracy": {"tables": ["none.csv"]}}, "accuracy.tables[0]: "),
         (["resnet50,int8,70,measured,x,y,0.4"], {}, "unknown network, got 'resnet50'"),
         (rows_of(), {"architectures": {"family": "resnet"}}, "unknown family, got 'resnet'"),

@@ -11,7 +11,7 @@ import pytest
 from dse.errors import RunError
 from dse.report.fronts import pareto
 from dse.report.full import report
-from dse.report.remarks import PAIRS, searched, unusable_types
+from dse.report.remarks import PAIRS, searched, sources, unusable_types
 from dse.report.run import open_run
 from dse.report.usable import limits_text, load_points
 from tests.synthetic_run import JOINT, SMALL, as_search, rated, write_rated_run, write_run
@@ -106,3 +106,15 @@ def test_points_that_are_equal_are_counted_as_what_they_are(tmp_path):
         found = re.search(rf": front of [\w ]+, (\d+) points? \((\d+) {what}\)", text)
         assert found, text
         assert int(found[2]) >= 2 * int(found[1])
+
+
+def test_accuracies_of_several_sources_are_said_to_be(joint, tmp_path):
+    assert sources(joint) == ()
+    known = rated()
+    known["vgg16"][0]["source"] = "another recipe"
+    mixed = open_run(write_rated_run(tmp_path / "mixed", known, JOINT, "front", space=SMALL))
+    (message,) = sources(mixed)
+    assert message.startswith("accuracies are of 2 sources (")
+    assert "another recipe" in message
+    assert message in pareto(mixed, (), tmp_path / "out").messages
+    assert message in page_of(mixed, tmp_path / "out")

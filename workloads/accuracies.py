@@ -53,12 +53,18 @@ def with_accuracies(
 ) -> list[Workload]:
     """The workloads with what the tables know of them at these levels of evidence, one value per PE type.
 
-    A user's values go by name and count before shipped ones, which are for networks of the very layers. Raises
-    InputError where the values of a network are of several data sets.
+    A user's values go by name and count before shipped ones, which are for networks of the very layers and, where the
+    user names a data set, of that one. Raises InputError where the user's values of a network are of several.
     """
     own = [run for run in own if run.evidence in levels]
-    stated = {(run.network, run.pe_type) for run in own}
-    others = [run for run in shipped if (run.network, run.pe_type) not in stated]
+    stated, named = (
+        {(run.network, run.pe_type) for run in own},
+        {run.network: run.dataset for run in own if run.dataset},
+    )
+    others = [
+        run for run in shipped
+        if (run.network, run.pe_type) not in stated and run.dataset == named.get(run.network, run.dataset)
+    ]  # fmt: skip
     mine, known = accuracies(own, levels), accuracies([*own, *others], levels)
     return [_with(each, known if each.name in known and is_shipped(each) else mine) for each in workloads]
 
@@ -70,7 +76,7 @@ def _with(workload: Workload, known: Mapping[str, Mapping[str, Accuracy]]) -> Wo
         if value.dataset:
             types.setdefault(value.dataset, []).append(value.pe_type)
     if len(types) > 1:
-        rule = f"accuracies of {workload.name} must be of one data set; name it as the shipped ones do"
+        rule = f"accuracies of {workload.name} must be of one data set"
         raise InputError(
             Problem("dataset", rule, "; ".join(f"{name}: {', '.join(own)}" for name, own in types.items()))
         )

@@ -9,11 +9,12 @@ from dse.report.tables import listed
 from dse.report.usable import Points, limits_text, pe_label
 
 PAIRS = "pairs of network and design"
+SHOWN = 3  # sources of accuracies in a message
 
 
 def remarks(run: Run, points: Points) -> tuple[str, ...]:
     """All of them, one message each."""
-    return *searched(run), *unusable_types(run, points), *missing_baselines(points)
+    return *searched(run), *unusable_types(run, points), *missing_baselines(points), *sources(run)
 
 
 def searched(run: Run) -> tuple[str, ...]:
@@ -27,6 +28,15 @@ def searched(run: Run) -> tuple[str, ...]:
         f"these points come from a search ({options['algorithm']}, {many}): fronts, gains and counts are of what it "
         "found, no bounds; it looks little at PE types off its front, so gains over them may be too high",
     )
+
+
+def sources(run: Run) -> tuple[str, ...]:
+    """That accuracies of networks which compete are of several sources, such as two recipes of training."""
+    found = {each.source for own in run.accuracies.values() for each in own.values()} if run.competes else set()
+    if len(found) < 2:
+        return ()
+    names = ", ".join(sorted(found)[:SHOWN]) + (f" and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
+    return (f"accuracies are of {len(found)} sources ({names}): those of two need not compare",)
 
 
 def constraints(run: Run) -> tuple[str, ...]:

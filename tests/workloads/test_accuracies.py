@@ -90,6 +90,15 @@ def test_a_network_has_one_data_set() -> None:
         with_accuracies([load_workload("vgg16")], [run("int8", 70.0), replace(unnamed, dataset="other")], (), LEVELS)
 
 
+def test_shipped_values_of_another_data_set_than_the_user_s_do_not_count() -> None:
+    shipped = [replace(run("fp32", 70.0), network="vgg8-cifar10", dataset="cifar10")]
+    mine = replace(run("int8", 60.0), network="vgg8-cifar10", dataset="images")
+    for own, types in ((mine, ["int8"]), (replace(mine, dataset="cifar10"), ["int8", "fp32"])):
+        (workload,) = with_accuracies([load_workload("vgg8-cifar10")], [own], shipped, LEVELS)
+        assert [each.pe_type for each in workload.accuracies] == types
+        assert workload.dataset == own.dataset
+
+
 def test_what_no_table_has_is_missing() -> None:
     (workload,) = with_accuracies([load_workload("vgg16")], [run("int8", 70.0, error=None)], (), LEVELS)
     known = workload.accuracy("int8")
