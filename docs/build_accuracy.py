@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from characterization.accuracy.rows import read_measured
-from characterization.accuracy.summary import Summary, rank, summarize, summary_table
+from characterization.accuracy.summary import Summary, rank, rank_table, summarize, summary_table
 from dse.errors import RunError
 from dse.report.answers import answers
 from dse.report.full import report
@@ -80,12 +80,12 @@ def _plus_minus(value: float | None, error: float | None) -> str:
 
 
 def rank_text() -> str:
-    """How well scores order pairs trained alone, as far as these are trained."""
+    """How well scores order pairs trained alone, as far as these are trained, and the pairs."""
     try:
         found = rank()
     except RunError as error:
         return f"Not known yet: {error}."
-    return f"Kendall's tau is {found.tau:.2f} (p = {found.p_value:.1g}) over {len(found.pairs)} pairs."
+    return f"{found.words}.\n\n{to_markdown(rank_table(found))}"
 
 
 if __name__ == "__main__":

@@ -104,15 +104,10 @@ def alone(pairs: Path | None, jobs: int, seeds: tuple[int, ...]) -> None:
 @cli.command()
 def rank() -> None:
     """Print scores beside accuracies of pairs trained alone, and Kendall's tau."""
-    from characterization.accuracy.summary import percent
     from characterization.accuracy.summary import rank as compare
+    from characterization.accuracy.summary import rank_table
 
-    found = compare()
-    columns = ("network", "PE type", "score %", "alone %")
-    title = f"Kendall tau {found.tau:.3f} (p = {found.p_value:.1g}) over {len(found.pairs)} pairs"
-    ordered = sorted(found.pairs, key=lambda pair: -pair[3])
-    rows = tuple((name, pe_type, percent(scored), percent(top1)) for name, pe_type, scored, top1 in ordered)
-    click.echo(to_terminal(Table("rank", title, columns, rows)), nl=False)
+    click.echo(to_terminal(rank_table(compare())), nl=False)
 
 
 @cli.command()

@@ -91,11 +91,25 @@ def summary_table(summaries: Sequence[Summary]) -> Table:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Scores and accuracies of the pairs that have both, and Kendall's tau (b) with its two-sided p value."""
+    """Scores and accuracies of the drawn pairs that have both, and Kendall's tau (b) with its two-sided p value."""
 
     pairs: tuple[tuple[str, str, float, float], ...]  # network, PE type, score percent, top-1 percent
+    drawn: int  # pairs
     tau: float
     p_value: float
+
+    @property
+    def words(self) -> str:
+        """Tau, and of how many pairs."""
+        pairs = f"{len(self.pairs)} of the {self.drawn}" if len(self.pairs) < self.drawn else f"the {self.drawn}"
+        return f"Kendall's tau {self.tau:.3f} (p = {self.p_value:.1g}) over {pairs} pairs drawn"
+
+
+def rank_table(found: Ranking) -> Table:
+    """Scores beside accuracies, the most accurate first."""
+    ordered = sorted(found.pairs, key=lambda pair: -pair[3])
+    rows = tuple((name, pe_type, percent(scored), percent(top1)) for name, pe_type, scored, top1 in ordered)
+    return Table("rank", found.words, ("network", "PE type", "score %", "alone %"), rows)
 
 
 def rank(ranked: Path = RANKED, measured: Path = MEASURED, drawn: Path = PAIRS) -> Ranking:
@@ -112,9 +126,10 @@ def rank(ranked: Path = RANKED, measured: Path = MEASURED, drawn: Path = PAIRS) 
     for row in read_measured(measured):
         if row.recipe == "alone":
             alone.setdefault((row.network, row.pe_type), []).append(row.top1_percent)
-    known = [pair for pair in read_pairs(drawn) if pair in scores and pair in alone]
+    chosen = read_pairs(drawn)
+    known = [pair for pair in chosen if pair in scores and pair in alone]
     if len(known) < 2:
         raise RunError(f"{len(known)} pairs have a score and an accuracy: run `score` and `alone` first")
     pairs = tuple((*pair, scores[pair], statistics.fmean(alone[pair])) for pair in known)
     tau, p_value = kendalltau([pair[2] for pair in pairs], [pair[3] for pair in pairs])
-    return Ranking(pairs, float(tau), float(p_value))
+    return Ranking(pairs, len(chosen), float(tau), float(p_value))

@@ -90,7 +90,11 @@ def test_only_pairs_that_were_drawn_tell_how_well_scores_rank(tmp_path: Path, mo
     write_rows(ranked, [score_row(each, 70.0) for each in names])
     for each in names:
         add_measured(row(each, 0, 90.0, recipe="alone"), measured)
-    assert [each[1] for each in rank(ranked, measured, drawn).pairs] == ["fp32", "int8"]
+    found = rank(ranked, measured, drawn)
+    assert [each[1] for each in found.pairs] == ["fp32", "int8"]
+    assert found.words.endswith("over the 2 pairs drawn")
+    write_rows(drawn, [{"network": "net", "pe_type": each} for each in (*names[:2], "int16")])
+    assert rank(ranked, measured, drawn).words.endswith("over 2 of the 3 pairs drawn")
     write_rows(ranked, [score_row(each, 70.0, "of-another-recipe") for each in names])
     with pytest.raises(RunError, match="0 pairs"):
         rank(ranked, measured, drawn)
