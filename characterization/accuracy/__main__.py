@@ -114,7 +114,7 @@ def rank() -> None:
 @processes_option()
 def demo(jobs: int) -> None:
     """Make a slice of the measured table again with another seed, in minutes; exit code 1 if it disagrees."""
-    from characterization.accuracy.demo import NETWORK, SIGMAS, run_demo
+    from characterization.accuracy.demo import CONFIDENCE, NETWORK, run_demo
     from characterization.accuracy.summary import percent
 
     found = run_demo(jobs)
@@ -124,7 +124,7 @@ def demo(jobs: int) -> None:
         for each in found
     )  # fmt: skip
     columns = ("PE type", "top-1 %", "shipped mean %", "seeds", "may differ by", "agrees")
-    title = f"{NETWORK}, recipe demo; limit: {SIGMAS:g} standard deviations over seeds"
+    title = f"{NETWORK}, recipe demo; limit: {100 * CONFIDENCE:g} % of further seeds (Student's t)"
     click.echo(to_terminal(Table("demo", title, columns, rows)), nl=False)
     if not all(each.agrees for each in found):
         raise RunError("an accuracy lies outside the spread of the shipped rows")

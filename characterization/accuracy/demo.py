@@ -1,8 +1,9 @@
 """A slice of the measured table made again in minutes: one network, a short recipe, all PE types, another seed.
 
-The shipped rows of the recipe `demo` have seeds 0, 1 and 2. A new accuracy agrees with them when it lies within
-`SIGMAS` standard deviations of their mean: sigma^2 = s^2 (1 + 1 / n), with s the spread over n seeds, pooled over PE
-types. All rows are of the same test images, so these add no error.
+The shipped rows of the recipe `demo` have other seeds. A new accuracy agrees with their mean when it lies within the
+`CONFIDENCE` interval of Student's t for one more seed: t s sqrt(1 + 1 / n), with s the spread over n seeds, pooled over
+PE types, and n - 1 degrees of freedom: they share the base of a seed, so pooling adds none. All rows are of the same
+test images, so these add no error.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from scipy import stats
 
 from characterization.accuracy.rows import Measured, read_measured
 from characterization.accuracy.runs import Job, measure, say, train_base
@@ -26,7 +28,7 @@ from pe_library.model import list_pe_types
 
 NETWORK, RECIPE = "vgg8-fashion-mnist", "demo"
 SEED = 3
-SIGMAS = 4.0  # the spread is that of few seeds, which share their base over PE types
+CONFIDENCE = 0.99
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,12 @@ def compare(made: Sequence[Measured], shipped: Sequence[Measured]) -> tuple[Agre
             seeds=len(groups[row.pe_type]),
             made=row.top1_percent,
             shipped=statistics.fmean(groups[row.pe_type]),
-            limit=SIGMAS * math.sqrt(spread2 * (1 + 1 / len(groups[row.pe_type]))),
+            limit=_reach(len(groups[row.pe_type])) * math.sqrt(spread2),
         )
         for row in made
     )
+
+
+def _reach(seeds: int) -> float:
+    """How many spreads one more seed may be from the mean of so many."""
+    return float(stats.t.ppf((1 + CONFIDENCE) / 2, seeds - 1)) * math.sqrt(1 + 1 / seeds)
