@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -14,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from characterization.accuracy.recipe import SUPERNET, SupernetRecipe
 from characterization.accuracy.rows import PAIRS, RANKED, read_rows, stderr_percent, write_rows
-from characterization.accuracy.runs import Job, plan, say
+from characterization.accuracy.runs import Job, in_processes, plan, say
 from characterization.accuracy.supernet import (
     DATASET,
     checkpoint,
@@ -61,8 +59,8 @@ def train_weights(processes: int) -> None:
     """
     choose_pairs()
     folder(SUPERNET).mkdir(parents=True, exist_ok=True)
-    _pooled(1, _train_shared, SUPERNET)
-    _pooled(processes, _tune_some, SUPERNET)
+    in_processes(1, partial(_train_shared, SUPERNET))
+    in_processes(processes, partial(_tune_some, SUPERNET))
     for pe_type in list_pe_types():
         load_weights(SUPERNET, pe_type)
 
@@ -76,18 +74,12 @@ def score_all(processes: int) -> None:
     for pe_type in list_pe_types():
         load_weights(recipe, pe_type)
     (folder(recipe) / "scores").mkdir(exist_ok=True)
-    _pooled(processes, _score_some, recipe)
+    in_processes(processes, partial(_score_some, recipe))
     rows = [row for name in members() for row in read_rows(_scores_file(recipe, name))]
     if len(rows) < wanted:
         raise RunError(f"other processes are still at {wanted - len(rows)} scores: run `score` again later")
     what = f"top-1 on {recipe.heldout_images} training images held out, weights shared: ranks, see docs"
     write_rows(RANKED, rows, [what])
-
-
-def _pooled(processes: int, work: Callable[[SupernetRecipe], None], recipe: SupernetRecipe) -> None:
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for future in [pool.submit(work, recipe) for _ in range(processes)]:
-            future.result()
 
 
 def _train_shared(recipe: SupernetRecipe) -> None:

@@ -146,13 +146,17 @@ def train(jobs: Sequence[Job], processes: int) -> None:
     """
     for dataset in {find_network(job.network).dataset for job in jobs}:
         load_dataset(dataset)  # downloaded once, before several processes want it
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        for future in [pool.submit(work, jobs) for _ in range(processes)]:
-            future.result()
+    in_processes(processes, partial(work, jobs))
     left = sum(len(missing(job, read_measured())) for job in jobs)
     if left:
         raise RunError(f"other processes are still at {left} rows: run this again later")
+
+
+def in_processes(processes: int, task: Callable[[], None]) -> None:
+    """The same task in several processes at once; they share it out among themselves by locks."""
+    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for future in [pool.submit(task) for _ in range(processes)]:
+            future.result()
 
 
 def say(what: str, text: str) -> None:
