@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import dse
 import pe_library
 import workloads
-from dse.errors import InputError, Problem, RunError
+from dse.errors import InputError, Problem, RunError, first
 from dse.executors import Executor, Item, Results, Unit, Work, evaluated, in_flight
 from dse.provenance import pe_hashes
 from dse.space import DesignSpace
@@ -136,8 +136,7 @@ def _check_workers(client: Client, space: DesignSpace, ours: Installed) -> None:
 
 def _refuse(problems: list[str]) -> None:
     if problems:
-        more = f"; and {len(problems) - 3} more differences" if len(problems) > 3 else ""
-        raise RunError(f"workers must have the dse of this machine. {'; '.join(problems[:3])}{more}")
+        raise RunError(f"workers must have the dse of this machine. {first(problems, 3, '; ')}")
 
 
 def _evaluated_there(ours: Installed, space: DesignSpace, unit: Unit[Item], block: Item) -> bytes:

@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+FILE_PROBLEMS = 20
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -34,6 +36,13 @@ class InputError(Exception):
         return InputError, (self.problems,)
 
 
+def of_file(problems: Sequence[Problem], path: str) -> InputError:
+    """The error of a file that breaks rules: its first `FILE_PROBLEMS` problems, then how many more there are."""
+    more = len(problems) - FILE_PROBLEMS
+    end = (Problem(path, f"and {more} more problems"),) if more > 0 else ()
+    return InputError((*problems[:FILE_PROBLEMS], *end))
+
+
 class RunError(Exception):
     """A valid request that could not be carried out. The command line exits with code 1."""
 
@@ -45,6 +54,12 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     if close:
         return f"did you mean `{close[0]}`?"
     return "known: " + ", ".join(names[:20]) if names else ""
+
+
+def first(names: Sequence[str], most: int, separator: str = ", ") -> str:
+    """The first few of the names, for a message, and how many more there are."""
+    more = len(names) - most
+    return separator.join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def _short(value: object, limit: int = 60) -> str:

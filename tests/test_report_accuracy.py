@@ -111,7 +111,7 @@ def test_a_drop_needs_the_accuracy_of_fp32(tmp_path):
 def test_long_messages_are_cut(ordinary):
     many = {**ordinary.meta, "config": {**ordinary.config, "workloads": [f"net{i}" for i in range(30)]}}
     (message,) = unknown_accuracies(type(ordinary)(ordinary.path, many), ["accuracy"])
-    assert message.endswith("net7; and 22 more")
+    assert message.endswith("net7 and 22 more")
 
 
 def test_a_run_without_accuracies_says_so(tmp_path):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dse.errors import InputError, Problem, did_you_mean
+from dse.errors import InputError, Problem, did_you_mean, of_file
 from workloads.layer import Accuracy, Workload
 from workloads.loader import is_named, load_workload
 from workloads.table import Row, Table, percent, read_text, split_table
@@ -25,7 +25,6 @@ FIRST, UNCOUNTED = "standard", ("demo",)  # the recipe that counts where a netwo
 COLUMNS = ("network", "pe_type", "accuracy_percent", "evidence", "source")
 OPTIONAL = ("dataset", "error_percent")
 _FOLDER = Path(__file__).parent / "accuracy"
-_MAX_PROBLEMS = 20
 _DECIMALS = 9  # of a difference: what subtracting floats adds would break a limit that is just met
 
 
@@ -155,8 +154,7 @@ def read_runs(
             runs.append(run)
     problems += shares
     if problems:
-        more = [Problem(table.where, f"and {len(problems) - _MAX_PROBLEMS} more problems")]
-        raise InputError(problems[:_MAX_PROBLEMS] + (more if len(problems) > _MAX_PROBLEMS else []))
+        raise of_file(problems, table.where)
     return tuple(runs)
 
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from dse.errors import InputError, Problem, did_you_mean
+from dse.errors import InputError, Problem, did_you_mean, of_file
 from workloads.families import find_member
 from workloads.layer import EDGES, KINDS, OPTIONS, SHARES, SIZES, Kind, Layer, Workload, value_problems
 from workloads.scalesim import read_topology, topology_columns
@@ -25,7 +25,6 @@ from workloads.transposed import TransposedConvolution
 COLUMNS = ("layer", "kind", *SIZES)
 OPTIONAL = ("output_padding", *OPTIONS)
 TRANSPOSED = "transposed"
-MAX_PROBLEMS = 20
 _FOLDER = Path(__file__).parent
 _KEYS = ("source", "input", "published_macs", "published_gap", "outside the model")
 _HEADER_HINT = f"the header is {','.join(COLUMNS)}"
@@ -44,7 +43,7 @@ def is_named(name: str) -> bool:
 def load_workload(name_or_path: str | os.PathLike[str]) -> Workload:
     """The shipped network or member of a family of that name, or the network described by a .csv file.
 
-    Raises InputError with everything that is wrong: at most `MAX_PROBLEMS`, then how many more.
+    Raises InputError with everything that is wrong: the first 20 problems, then how many more.
     """
     given = os.fspath(name_or_path)
     names = list_workloads()
@@ -75,7 +74,7 @@ def parse_workload(text: str, name: str, where: str) -> Workload:
     if not problems and not layers:
         problems = (Problem(where, "has a header and no layers"),)
     if problems:
-        raise InputError(_shortened(problems, where))
+        raise of_file(problems, where)
     published_macs, published_macs_source = _number_and_text(notes["published_macs"])
     published_gap, published_gap_reason = _number_and_text(notes["published_gap"])
     return Workload(
@@ -175,10 +174,3 @@ def _read_comments(table: Table) -> tuple[dict[str, str], list[Problem]]:
 def _number_and_text(text: str) -> tuple[int | None, str]:
     number, _, rest = text.partition(" ")
     return (int(number) if number else None), rest.strip()
-
-
-def _shortened(problems: tuple[Problem, ...], where: str) -> tuple[Problem, ...]:
-    more = len(problems) - MAX_PROBLEMS
-    if more <= 0:
-        return problems
-    return (*problems[:MAX_PROBLEMS], Problem(where, f"and {more} more problems"))

@@ -9,11 +9,9 @@ test images, so these add no error.
 from __future__ import annotations
 
 import math
-import multiprocessing
 import statistics
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +20,8 @@ import torch
 from scipy import stats
 
 from characterization.accuracy.rows import Measured, read_measured
-from characterization.accuracy.runs import Job, measure, say, train_base
+from characterization.accuracy.runs import Job, measure, train_base
+from characterization.accuracy.workers import one_threaded, say
 from dse.errors import RunError
 from pe_library.model import list_pe_types
 
@@ -55,8 +54,7 @@ def run_demo(processes: int, seed: int = SEED) -> tuple[Agreement, ...]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         train_base(job, folder, partial(say, "demo"))
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        with one_threaded(processes) as pool:
             made = list(pool.map(partial(_measure, job, folder), job.pe_types))
     return compare(made, shipped)
 
@@ -72,7 +70,6 @@ def shipped_rows(job: Job, rows: Sequence[Measured]) -> tuple[Measured, ...]:
 
 
 def _measure(job: Job, folder: Path, pe_type: str) -> Measured:
-    torch.set_num_threads(1)
     base, cpu_s = train_base(job, folder, partial(say, "demo"))  # trained already: read from its checkpoint
     return measure(job, pe_type, base, cpu_s, folder, partial(say, "demo"))
 

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from characterization.accuracy.recipe import SUPERNET, SupernetRecipe
 from characterization.accuracy.rows import PAIRS, RANKED, read_rows, stderr_percent, write_rows
-from characterization.accuracy.runs import Job, in_processes, plan, say
+from characterization.accuracy.runs import Job, plan
 from characterization.accuracy.supernet import (
     DATASET,
     checkpoint,
@@ -24,6 +24,7 @@ from characterization.accuracy.supernet import (
     train_shared,
     tune_shared,
 )
+from characterization.accuracy.workers import in_processes, say, unclaimed
 from dse.errors import RunError
 from pe_library.model import list_pe_types
 from workloads.families import members, parse_name
@@ -71,9 +72,7 @@ def score_all(processes: int) -> None:
     Raises RunError before the weights are trained, and while other processes still score some members.
     """
     recipe, wanted = SUPERNET, len(members()) * len(list_pe_types())
-    for pe_type in list_pe_types():
-        load_weights(recipe, pe_type)
-    (folder(recipe) / "scores").mkdir(exist_ok=True)
+    (folder(recipe) / "scores").mkdir(parents=True, exist_ok=True)
     in_processes(processes, partial(_score_some, recipe))
     rows = [row for name in members() for row in read_rows(_scores_file(recipe, name))]
     if len(rows) < wanted:
@@ -83,7 +82,6 @@ def score_all(processes: int) -> None:
 
 
 def _train_shared(recipe: SupernetRecipe) -> None:
-    torch.set_num_threads(1)
     try:
         with FileLock(checkpoint(recipe, None).with_suffix(".lock"), timeout=0):
             train_shared(recipe, load_split(recipe)[0], partial(say, "supernet"))
@@ -92,35 +90,25 @@ def _train_shared(recipe: SupernetRecipe) -> None:
 
 
 def _tune_some(recipe: SupernetRecipe) -> None:
-    """Tune for the PE types that no other process is at, in order, with one thread."""
-    torch.set_num_threads(1)
+    """Tune for the PE types that no other process is at, in order."""
     dataset = load_split(recipe)[0]
-    for pe_type in list_pe_types():
-        try:
-            with FileLock(checkpoint(recipe, pe_type).with_suffix(".lock"), timeout=0):
-                tune_shared(recipe, pe_type, dataset, partial(say, f"supernet {pe_type}"))
-        except Timeout:
-            continue
+    for pe_type in unclaimed(list_pe_types(), lambda each: checkpoint(recipe, each).with_suffix(".lock")):
+        tune_shared(recipe, pe_type, dataset, partial(say, f"supernet {pe_type}"))
 
 
 def _score_some(recipe: SupernetRecipe) -> None:
-    """Score the members that no other process is at, in order, with one thread."""
-    torch.set_num_threads(1)
+    """Score the members that no other process is at, in order."""
     dataset, heldout = load_split(recipe)
     weights = {pe_type: load_weights(recipe, pe_type) for pe_type in list_pe_types()}
-    for number, name in enumerate(members(), start=1):
+    for name in unclaimed(members(), lambda each: _scores_file(recipe, each).with_suffix(".lock")):
         path = _scores_file(recipe, name)
-        try:
-            with FileLock(path.with_suffix(".lock"), timeout=0):
-                rows = {row["pe_type"]: row for row in read_rows(path)}
-                for pe_type in [each for each in list_pe_types() if each not in rows]:
-                    score = score_percent(weights[pe_type], name, pe_type, dataset, heldout, recipe)
-                    rows[pe_type] = _row(recipe, name, pe_type, score)
-                write_rows(path, [rows[pe_type] for pe_type in list_pe_types()])
-        except Timeout:
-            continue
+        rows = {row["pe_type"]: row for row in read_rows(path)}
+        for pe_type in [each for each in list_pe_types() if each not in rows]:
+            score = score_percent(weights[pe_type], name, pe_type, dataset, heldout, recipe)
+            rows[pe_type] = _row(recipe, name, pe_type, score)
+        write_rows(path, [rows[pe_type] for pe_type in list_pe_types()])
         scores = " ".join(row["score_percent"] for row in rows.values())
-        say("score", f"{number}/{len(members())} {name} {scores}")
+        say("score", f"{members().index(name) + 1}/{len(members())} {name} {scores}")
 
 
 def _scores_file(recipe: SupernetRecipe, name: str) -> Path:

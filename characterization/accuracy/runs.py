@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import copy
-import multiprocessing
-import sys
-import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
-from filelock import FileLock, Timeout
 from torch import nn
 
 from characterization.accuracy.data import load_dataset
@@ -22,6 +17,7 @@ from characterization.accuracy.quantizers import calibrate, set_pe_type
 from characterization.accuracy.recipe import Recipe, find_recipe
 from characterization.accuracy.rows import Measured, add_measured, read_measured, stderr_percent
 from characterization.accuracy.train import Report, calibration_images, fit, plain, recalibrate, top1_percent
+from characterization.accuracy.workers import in_processes, say, unclaimed
 from characterization.library import cache_dir
 from dse.errors import InputError, Problem, RunError, did_you_mean
 from pe_library.model import list_pe_types
@@ -127,38 +123,23 @@ def run_job(job: Job, folder: Path, sink: Sink, report: Report) -> None:
 
 
 def work(jobs: Sequence[Job]) -> None:
-    """Do the jobs that no other process is at, in order, with one thread."""
-    torch.set_num_threads(1)
-    for job in jobs:
-        folder = checkpoints() / job.name
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            with FileLock(folder / "lock", timeout=0):
-                run_job(job, folder, add_measured, partial(say, f"{job.network} seed {job.seed}"))
-        except Timeout:
-            continue
+    """Do the jobs that no other process is at, in order."""
+    for job in unclaimed(jobs, lambda job: _folder(job) / "lock"):
+        run_job(job, _folder(job), add_measured, partial(say, f"{job.network} seed {job.seed}"))
+
+
+def _folder(job: Job) -> Path:
+    """Where the checkpoints of a job are."""
+    path = checkpoints() / job.name
+    path.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def train(jobs: Sequence[Job], processes: int) -> None:
-    """Do all jobs with several processes, one thread each: threads of one process are slower on small networks.
-
-    Raises RunError while other processes are at some of them.
-    """
+    """Do all jobs with several processes. Raises RunError while other processes are at some of them."""
     for dataset in {find_network(job.network).dataset for job in jobs}:
         load_dataset(dataset)  # downloaded once, before several processes want it
     in_processes(processes, partial(work, jobs))
     left = sum(len(missing(job, read_measured())) for job in jobs)
     if left:
         raise RunError(f"other processes are still at {left} rows: run this again later")
-
-
-def in_processes(processes: int, task: Callable[[], None]) -> None:
-    """The same task in several processes at once; they share it out among themselves by locks."""
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for future in [pool.submit(task) for _ in range(processes)]:
-            future.result()
-
-
-def say(what: str, text: str) -> None:
-    """A line on stderr with the time of day."""
-    print(f"{time.strftime('%H:%M:%S')} {what}: {text}", file=sys.stderr, flush=True)

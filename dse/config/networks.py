@@ -10,7 +10,7 @@ from typing import Any
 from dse.config.schema import MAX_WORKLOADS, ConfigModel
 from dse.config.validation import RULES
 from dse.config.yaml_source import Source
-from dse.errors import InputError, Problem, did_you_mean
+from dse.errors import InputError, Problem, did_you_mean, first
 from dse.metrics import METRICS, of_networks
 from pe_library.model import list_pe_types
 from workloads.accuracies import REFERENCE, Run, read_runs, shipped_runs, with_accuracies, with_datasets
@@ -143,10 +143,9 @@ def _unnamed_datasets(source: Source, config: ConfigModel, workloads: Mapping[st
     unnamed = [workload.name for workload in rated if not workload.dataset]
     if len(rated) < 2 or not unnamed or not of_networks(config.objectives):
         return []
-    rule = f"column `dataset` must name that of {', '.join(unnamed[:SHOWN])}"
-    more = f" and {len(unnamed) - SHOWN} more" if len(unnamed) > SHOWN else ""
+    rule = f"column `dataset` must name that of {first(unnamed, SHOWN)}"
     hint = "accuracies compare on one data set only"
-    return [source.problem(("accuracy", "tables"), rule + more, hint=hint)]
+    return [source.problem(("accuracy", "tables"), rule, hint=hint)]
 
 
 def _stated_twice(source: Source, own: Sequence[Run]) -> list[Problem]:

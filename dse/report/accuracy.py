@@ -6,12 +6,12 @@ is an objective the networks of a data set compete (`Run.competes`); elsewhere e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from dse.errors import RunError
+from dse.errors import RunError, first
 from dse.metrics import METRICS
 from dse.report.compact import thinned
 from dse.report.gains import fronts, ratio_metrics
@@ -54,16 +54,23 @@ def accuracy_points(run: Run, metrics: Sequence[str] = PLANES, level: str = ACCU
 
 def unknown_accuracies(run: Run, metrics: Sequence[str]) -> tuple[str, ...]:
     """One message on the networks and PE types that are left out, since an accuracy asked for is not known of them."""
+    networks = run.config.get("workloads", ())
+    known = {network: run.accuracies.get(network, {}) for network in networks}
+    return not_known(known, run.config["space"].get("pe_type", ()), metrics)
+
+
+def not_known(
+    networks: Mapping[str, Mapping[str, Accuracy]], types: Sequence[str], metrics: Sequence[str]
+) -> tuple[str, ...]:
+    """The same for networks and what is known of them, PE type -> accuracy."""
     fields = {ACCURACY: "percent", DROP: "drop_percent"}
     asked = [fields[name] for name in metrics if name in fields]
-    types, lacking = tuple(run.config["space"].get("pe_type", ())), []
-    for network in run.config.get("workloads", ()) if asked else ():
-        own = run.accuracies.get(network, {})
+    lacking = []
+    for network, own in networks.items() if asked else ():
         unknown = [name for name in types if name not in own or None in (getattr(own[name], f) for f in asked)]
         if unknown:
             lacking.append(network if len(unknown) == len(types) else f"{network} on {', '.join(unknown)}")
-    more = f"; and {len(lacking) - SAID} more" if len(lacking) > SAID else ""
-    names = "; ".join(lacking[:SAID]) + more
+    names = first(lacking, SAID, "; ")
     return (f"left out where accuracy counts, since none is known: {names}",) if lacking else ()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dse.errors import first
 from dse.metrics import of_networks
 from dse.report.gains import BASELINES
 from dse.report.run import Run
@@ -35,7 +36,7 @@ def sources(run: Run) -> tuple[str, ...]:
     found = {each.source for own in run.accuracies.values() for each in own.values()} if run.competes else set()
     if len(found) < 2:
         return ()
-    names = ", ".join(sorted(found)[:SHOWN]) + (f" and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
+    names = first(sorted(found), SHOWN)
     return (f"accuracies are of {len(found)} sources ({names}): those of two need not compare",)
 
 

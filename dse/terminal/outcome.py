@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from dse.metrics import METRICS, of_networks
+from dse.metrics import of_networks
+from dse.report.accuracy import not_known
 
 if TYPE_CHECKING:
     from dse.config import Study
@@ -14,19 +15,8 @@ if TYPE_CHECKING:
 
 def intentions(study: Study) -> tuple[str, ...]:
     """What was decided for the user: not to keep every point, to leave out networks of unknown accuracy."""
-    return (*_not_all(study), *_unknown(study))
-
-
-def _unknown(study: Study) -> tuple[str, ...]:
-    asked = [name for name in study.metrics if METRICS[name].of_network]
-    types, lacking = study.space.pe_type, []
-    for workload in study.workloads if asked else ():
-        unknown = [pe_type for pe_type in types if workload.accuracy(pe_type) is None]
-        if unknown:
-            whole = len(unknown) == len(types)
-            lacking.append(workload.name if whole else f"{workload.name} on {', '.join(unknown)}")
-    shown = "; ".join(lacking[:5]) + (f" and {len(lacking) - 5} more networks" if len(lacking) > 5 else "")
-    return (f"no accuracy is known of {shown}: left out where {asked[0]} counts",) if lacking else ()
+    known = {workload.name: {each.pe_type: each for each in workload.accuracies} for workload in study.workloads}
+    return (*_not_all(study), *not_known(known, study.space.pe_type, study.metrics))
 
 
 def _not_all(study: Study) -> tuple[str, ...]:

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dse.errors import InputError
+from dse.errors import FILE_PROBLEMS, InputError
 from tests.workloads.strategies import workloads
 from workloads.families import members
 from workloads.layer import OPTIONS, SIZES, Layer, Workload
-from workloads.loader import COLUMNS, MAX_PROBLEMS, OPTIONAL, is_named, list_workloads, load_workload, parse_workload
+from workloads.loader import COLUMNS, OPTIONAL, is_named, list_workloads, load_workload, parse_workload
 
 HEADER = ",".join(COLUMNS)
 CONV = "conv1,conv,3,32,32,16,3,3,1,1,1,1,1"
@@ -181,8 +181,8 @@ def test_a_bad_file_is_described_at_once(text: str, expected: list[str]) -> None
 
 def test_a_flood_of_problems_is_cut_and_counted() -> None:
     found = messages(table(HEADER, *(row(layer=f"l{i}", C=0) for i in range(100))))
-    assert len(found) == MAX_PROBLEMS + 1
-    assert found[-1] == f"net.csv: and {100 - MAX_PROBLEMS} more problems"
+    assert len(found) == FILE_PROBLEMS + 1
+    assert found[-1] == f"net.csv: and {100 - FILE_PROBLEMS} more problems"
 
 
 def test_a_total_beyond_int64_arithmetic_is_refused() -> None:
@@ -238,7 +238,7 @@ def is_clean(result: Workload | InputError) -> bool:
     """A usable workload, or an error that names the file and is not a flood."""
     if isinstance(result, Workload):
         return result.macs >= 1
-    return 1 <= len(result.problems) <= MAX_PROBLEMS + 1 and all(p.path.startswith("net") for p in result.problems)
+    return 1 <= len(result.problems) <= FILE_PROBLEMS + 1 and all(p.path.startswith("net") for p in result.problems)
 
 
 @given(st.text() | st.lists(st.text(), min_size=1).map(lambda lines: table(HEADER, *lines)))
