@@ -51,8 +51,9 @@ bench-peers: .venv/.base  ## other tools side by side, an hour or so; writes doc
 docs: .venv/.base  ## write the generated parts of README.md and docs/ again
 	$(BIN)/dse sweep examples/quidam.yaml
 	$(BIN)/python docs/build.py results/quidam
+	$(BIN)/dse sweep examples/accuracy.yaml
 	$(BIN)/dse sweep examples/coexploration.yaml
-	$(BIN)/python docs/build_accuracy.py results/coexploration
+	$(BIN)/python docs/build_accuracy.py results/accuracy results/coexploration
 
 characterize: .venv/.characterize  ## synthesize every point again, fit the models, print held-out errors
 	$(BIN)/dse characterize

@@ -11,7 +11,7 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from pe_library.model import load_pe_type
 
 ROOT = Path(__file__).parent.parent
 FIGURES = ROOT / "docs" / "figures"
+SHOWN = ("scatter", "gains_over_int16", "gains_over_int8", "breakdown", "causes", "heldout")
 Row = dict[str, Any]
 
 
@@ -36,10 +37,7 @@ def main(run_path: Path) -> None:
     run = open_run(run_path)
     points = load_points(run, GAIN_METRICS)
     written = report(run)
-    FIGURES.mkdir(exist_ok=True)
-    for path in written:
-        if path.suffix == ".png":
-            shutil.copy(path, FIGURES / path.name)
+    copy_figures(written, {stem: stem for stem in SHOWN})
     int16, int8 = _split_gains(points)
     comparisons = compare()
     (ROOT / "docs" / "validation.md").write_text(markdown(comparisons))
@@ -48,6 +46,14 @@ def main(run_path: Path) -> None:
     for page in (ROOT / "README.md", ROOT / "docs" / "results.md"):
         text = filled(page.read_text(), blocks)
         page.write_text(text if page.name == "README.md" else text.replace("](docs/", "]("))
+
+
+def copy_figures(written: Sequence[Path], names: Mapping[str, str]) -> None:
+    """Copy those figures of a report that the pages show: stem there -> stem here."""
+    FIGURES.mkdir(exist_ok=True)
+    for path in written:
+        if path.suffix == ".png" and path.stem in names:
+            shutil.copy(path, FIGURES / f"{names[path.stem]}.png")
 
 
 def filled(text: str, blocks: Mapping[str, str]) -> str:

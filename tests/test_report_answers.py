@@ -12,7 +12,7 @@ from dse.report.answers import answers
 from dse.report.fronts import pareto
 from dse.report.run import open_run
 from dse.report.usable import pe_label
-from tests.synthetic_run import JOINT, SMALL, accuracy, rated, write_rated_run
+from tests.synthetic_run import GMACS, JOINT, SMALL, accuracy, rated, write_rated_run
 
 
 @pytest.fixture(autouse=True)
@@ -90,15 +90,23 @@ def test_parity_needs_no_points_and_pareto_optimality_those_of_accuracy(tmp_path
     kept = ("area", "accuracy_drop")  # points that are best in accuracy itself need not be among these
     run = open_run(write_rated_run(tmp_path / "drop", rated(), kept, "front", space=SMALL))
     lines = of_network(run, "cifar10")
-    assert "paired over 2 networks" in lines[0]
-    assert [line.split(" (")[0] for line in lines] == ["LightPE-1", "LightPE-2"]
+    assert all("points below FP32" in line for line in lines)
+    networks = [network for network in run.accuracies if run.dataset(network) == "cifar10"]
+    named = [f"{name} on {network}" for name in ("LightPE-1", "LightPE-2") for network in networks]
+    assert [line.split(" (")[0] for line in lines] == named
     assert accuracy_points(run) is None
 
 
-def test_all_networks_of_a_data_set_count_also_those_off_the_front(joint):
-    line = of_network(joint, "cifar10")[0]
-    assert "mean of 2 networks" in line
-    assert "paired over 2 networks" in line
+def test_all_networks_of_a_data_set_count_also_those_off_the_front(joint, tmp_path):
+    """Each alone where they are too few to know how much networks differ."""
+    lines = of_network(joint, "cifar10")
+    assert sum(line.startswith("LightPE-1 on resnet20-cifar10 (") for line in lines) == 1
+    assert not any("networks" in line for line in lines)
+    one = rated()["vgg16"]
+    many = write_rated_run(tmp_path, dict.fromkeys(tuple(GMACS)[:3], one), JOINT, space=SMALL)
+    line = of_network(open_run(many), one[0]["dataset"])[0]
+    assert line.startswith("LightPE-1 (measured accuracy, mean of 3 networks ")
+    assert "paired over 3 networks" in line
 
 
 def test_levels_of_evidence_are_not_compared(tmp_path):

@@ -114,7 +114,9 @@ def test_accuracies_of_several_sources_are_said_to_be(joint, tmp_path):
     known["vgg16"][0]["source"] = "another recipe"
     mixed = open_run(write_rated_run(tmp_path / "mixed", known, JOINT, "front", space=SMALL))
     (message,) = sources(mixed)
-    assert message.startswith("accuracies are of 2 sources (")
+    assert message.startswith("accuracies on cifar10 are of 2 sources (")
     assert "another recipe" in message
     assert message in pareto(mixed, (), tmp_path / "out").messages
     assert message in page_of(mixed, tmp_path / "out")
+    known = {name: [each | {"source": name, "dataset": name} for each in own] for name, own in rated().items()}
+    assert sources(open_run(write_rated_run(tmp_path / "apart", known, JOINT, "front", space=SMALL))) == ()

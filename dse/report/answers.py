@@ -18,6 +18,7 @@ from dse.metrics import METRICS
 from dse.report.accuracy import DROP, accuracy_points, distinct, evidence_of, plane_metric
 from dse.report.gains import fronts, ratio_metrics
 from dse.report.parity import (
+    LEAST_PAIRS,
     RULE,
     Difference,
     Known,
@@ -58,16 +59,21 @@ def answers(run: Run) -> list[str]:
 
 
 def _par(run: Run, networks: Sequence[str], seeds: Seeds) -> list[str]:
-    """One line per LightPE and level of evidence: its accuracy against the other types'."""
+    """One line per LightPE and level of evidence: its accuracy against the other types', over all networks or, where
+    they are too few for their spread to be known, for each."""
     lines = []
     for subject, level in product(SUBJECTS, LEVELS):
-        own = _of_level(run, networks, subject, level)
-        if own:
-            mean = f"{statistics.fmean(each.percent for each in own.values()):.2f} %"
-            of = f"mean of {len(own)} networks {mean}" if len(own) > 1 else mean
+        known = _of_level(run, networks, subject, level)
+        parts = [known] if len(known) >= LEAST_PAIRS else [{network: each} for network, each in known.items()]
+        for own in parts:
+            name, mean = "", f"{statistics.fmean(each.percent for each in own.values()):.2f} %"
+            if len(own) > 1:
+                mean = f"mean of {len(own)} networks {mean}"
+            elif run.competes:
+                name = f" on {next(iter(own))}"
             peers = {peer: _of_level(run, list(own), peer, level) for peer in (REFERENCE, *RIVALS)}
             peers[REFERENCE] = peers[REFERENCE] or reference_of(own)
-            lines.append(f"{pe_label(subject)} ({level} accuracy, {of}{_against(own, peers, seeds)}.")
+            lines.append(f"{pe_label(subject)}{name} ({level} accuracy, {mean}{_against(own, peers, seeds)}.")
     return lines
 
 

@@ -32,12 +32,16 @@ def searched(run: Run) -> tuple[str, ...]:
 
 
 def sources(run: Run) -> tuple[str, ...]:
-    """That accuracies of networks which compete are of several sources, such as two recipes of training."""
-    found = {each.source for own in run.accuracies.values() for each in own.values()} if run.competes else set()
-    if len(found) < 2:
-        return ()
-    names = first(sorted(found), SHOWN)
-    return (f"accuracies are of {len(found)} sources ({names}): those of two need not compare",)
+    """One message per data set on whose accuracies are of several sources, such as two recipes of training."""
+    found: dict[str, set[str]] = {}
+    for network, own in run.accuracies.items() if run.competes else ():
+        found.setdefault(run.dataset(network), set()).update(each.source for each in own.values())
+    return tuple(
+        f"accuracies on {dataset} are of {len(names)} sources ({first(sorted(names), SHOWN)}): those of two need not "
+        "compare"
+        for dataset, names in found.items()
+        if len(names) > 1
+    )
 
 
 def constraints(run: Run) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from dse.metrics import METRICS
-from dse.report.accuracy import ACCURACY, accuracy_points, distinct, plane_metric
+from dse.report.accuracy import ACCURACY, accuracy_points, distinct, evidence_of, plane_metric
 from dse.report.figures import NoSubjectError, SkipFigureError
 from dse.report.figures._style import (
     DOUBLE_IN,
@@ -71,7 +71,7 @@ def draw_accuracy(run: Run, points: Points, across: str, up: str = ACCURACY) -> 
     figure, axes = grid(len(contests), width, 2.6 if len(contests) == 1 else 2.1, columns)
     levels: set[str] = set()
     for axis, (contest, by_type, overall) in zip(axes, contests, strict=True):
-        found = {each.evidence for front in by_type.values() for each in known_of(run, points, front)}
+        found = set(evidence_of(run, points, np.concatenate([*by_type.values()])))
         levels |= found
         _panel(axis, run, points, by_type, overall, (across, up))
         axis.set_title(title_of(contest, found, alone=len(contests) == 1, width_in=width / min(columns, len(contests))))
@@ -110,11 +110,11 @@ def type_handles(pe_types: Sequence[str], levels: set[str]) -> list[Line2D]:
 
 
 def level_handles(levels: set[str]) -> list[Line2D]:
-    """Legend entries of the levels of evidence that are there."""
+    """Legend entries of the levels of evidence, where there are several; a single one is named by the axis."""
     return [
         Line2D([], [], marker=LEVEL_MARKER, ls="none", ms=LEVEL_PT, mew=0.7, mfc=_face(level, GREY), mec=GREY,
                fillstyle=FILLS[level], markerfacecoloralt="white", label=level)
-        for level in LEVELS if level in levels
+        for level in LEVELS if level in levels and len(levels) > 1
     ]  # fmt: skip
 
 
