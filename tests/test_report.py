@@ -310,6 +310,12 @@ def test_cells_show_three_digits(value, shown):
     assert short(value) == shown
 
 
+@pytest.mark.parametrize("column", ["accuracy_percent", "error_percent", "accuracy", "accuracy_drop"])
+def test_percentages_are_told_apart_to_hundredths(column):
+    assert [short(value, column) for value in (90.25, 90.16, 0.297, 0.0, None)] == ["90.25", "90.16", "0.30", "0", ""]
+    assert short(90.25, "area_mm2") == "90.2"
+
+
 def test_tables_keep_full_precision_in_csv_and_escape_markdown():
     table = Table.of("t", "T", [{"name": "a|b", "value": 1 / 3, "blank": None}])
     assert to_csv(table, "origin") == "# origin\nname,value,blank\na|b,0.3333333333333333,\n"

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dse.metrics import METRICS
+
 WIDTH = 100  # columns of a terminal table
 
 
@@ -55,7 +57,9 @@ def to_markdown(table: Table) -> str:
     """A Markdown table, numbers to three digits and right-aligned."""
     numeric = [_is_numeric(table, index) for index in range(len(table.columns))]
     lines = [table.columns, tuple("--:" if right else "---" for right in numeric)]
-    lines += [tuple(short(value).replace("|", "\\|") for value in row) for row in table.rows]
+    lines += [
+        tuple(short(*cell).replace("|", "\\|") for cell in zip(row, table.columns, strict=True)) for row in table.rows
+    ]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
@@ -70,7 +74,7 @@ def to_terminal(table: Table) -> str:
         right = _is_numeric(table, index)
         shown.add_column(column, justify="right" if right else "left", no_wrap=right, overflow="fold")
     for row in table.rows:
-        shown.add_row(*(short(value) for value in row))
+        shown.add_row(*(short(*cell) for cell in zip(row, table.columns, strict=True)))
     text = io.StringIO()
     console = Console(file=text, width=WIDTH, color_system=None, highlight=False, emoji=False, markup=False)
     if table.title:
@@ -88,14 +92,16 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-def short(value: Any) -> str:
-    """A cell for people: floats to three digits, without exponents up to a million."""
+def short(value: Any, column: str = "") -> str:
+    """A cell for people: floats to three digits, without exponents up to a million; percentages to hundredths."""
     if value is None:
         return ""
     if not isinstance(value, float):
         return str(value)
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
+    if column.endswith("_percent") or (column in METRICS and METRICS[column].of_network):
+        return f"{value:.2f}"
     power = math.floor(math.log10(abs(value)))
     return f"{value:.{max(0, 2 - power)}f}" if -4 < power < 6 else f"{value:.2e}"
 
