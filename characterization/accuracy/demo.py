@@ -71,7 +71,7 @@ def shipped_rows(job: Job, rows: Sequence[Measured]) -> tuple[Measured, ...]:
 
 def _measure(job: Job, folder: Path, pe_type: str) -> Measured:
     base, cpu_s = train_base(job, folder, partial(say, "demo"))  # trained already: read from its checkpoint
-    return measure(job, pe_type, base, cpu_s, folder, partial(say, "demo"))
+    return measure(job, pe_type, base, cpu_s, folder, partial(say, "demo"))[0]
 
 
 def compare(made: Sequence[Measured], shipped: Sequence[Measured]) -> tuple[Agreement, ...]:

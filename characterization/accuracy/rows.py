@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import math
@@ -10,7 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+import numpy as np
 from filelock import FileLock
+from numpy.typing import NDArray
 
 from dse.errors import InputError, Problem
 
@@ -18,6 +21,7 @@ TABLES = Path(__file__).resolve().parents[2] / "workloads" / "accuracy"
 MEASURED = TABLES / "measured.csv"
 RANKED = TABLES / "ranked.csv"
 PAIRS = TABLES / "pairs.csv"
+IMAGES = "measured_images.csv"  # beside the measured table: for each row which test images are right, as bits
 
 
 @dataclass(frozen=True, order=True)
@@ -65,9 +69,17 @@ def read_measured(path: Path = MEASURED) -> tuple[Measured, ...]:
     )
 
 
-def add_measured(row: Measured, path: Path = MEASURED) -> None:
-    """Put a row in its place, instead of one with its key; several processes may do so at once."""
+def add_measured(row: Measured, right: NDArray[np.bool_], path: Path = MEASURED) -> None:
+    """Put a row in its place, instead of one with its key, and which test images are right beside the table; several
+    processes may do so at once."""
     with FileLock(path.with_suffix(".lock")):
+        images = path.with_name(IMAGES)
+        own = {"network": row.network, "pe_type": row.pe_type, "recipe_sha256": row.recipe_sha256,
+               "seed": str(row.seed)}  # fmt: skip
+        others = [each for each in read_rows(images) if not own.items() <= each.items()]
+        coded = base64.b64encode(np.packbits(right).tobytes()).decode()
+        every = [*others, own | {"test_images": str(len(right)), "right_base64": coded}]
+        write_rows(images, sorted(every, key=lambda each: [*each.values()][:4]))
         rows = {each.key: each for each in read_measured(path)} | {row.key: row}
         write_rows(path, [_texts(each) for each in sorted(rows.values())])
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from characterization.accuracy.data import load_dataset
@@ -16,13 +18,22 @@ from characterization.accuracy.networks import find_network
 from characterization.accuracy.quantizers import calibrate, set_pe_type
 from characterization.accuracy.recipe import Recipe, find_recipe
 from characterization.accuracy.rows import Measured, add_measured, read_measured, stderr_percent
-from characterization.accuracy.train import Report, calibration_images, fit, plain, recalibrate, top1_percent
+from characterization.accuracy.train import (
+    Report,
+    calibration_images,
+    fit,
+    percent_of,
+    plain,
+    recalibrate,
+    right_images,
+    top1_percent,
+)
 from characterization.accuracy.workers import in_processes, say, unclaimed
 from characterization.library import cache_dir
 from dse.errors import InputError, Problem, RunError, did_you_mean
 from pe_library.model import list_pe_types
 
-Sink = Callable[[Measured], None]
+Sink = Callable[[Measured, NDArray[np.bool_]], None]  # the images of the test set that are right, too
 
 
 @dataclass(frozen=True)
@@ -70,8 +81,10 @@ def train_base(job: Job, folder: Path, report: Report) -> tuple[nn.Module, float
     return net, fit(net, plain(net), dataset, job.recipe, "base", job.seed, checkpoint, report)
 
 
-def measure(job: Job, pe_type: str, base: nn.Module, base_cpu_s: float, folder: Path, report: Report) -> Measured:
-    """Quantize the base network for a PE type, test it, fine-tune it and test it again."""
+def measure(
+    job: Job, pe_type: str, base: nn.Module, base_cpu_s: float, folder: Path, report: Report
+) -> tuple[Measured, NDArray[np.bool_]]:
+    """Quantize the base network for a PE type, test it, fine-tune it and test it again; which test images are right."""
 
     def tell(text: str) -> None:
         report(f"{pe_type} {text}")
@@ -85,9 +98,10 @@ def measure(job: Job, pe_type: str, base: nn.Module, base_cpu_s: float, folder: 
     ptq = top1_percent(net, dataset.test)
     cpu_s = fit(net, plain(net), dataset, recipe, "tune", job.seed, folder / f"tune-{pe_type}.pt", tell)
     recalibrate(net, statistics)
-    top1 = top1_percent(net, dataset.test)
+    right = right_images(net, dataset.test)
+    top1 = percent_of(right)
     tell(f"top-1 {top1:.2f} %, not tuned {ptq:.2f} %")
-    return Measured(
+    row = Measured(
         recipe=recipe.name,
         network=job.network,
         dataset=dataset.name,
@@ -103,6 +117,7 @@ def measure(job: Job, pe_type: str, base: nn.Module, base_cpu_s: float, folder: 
         torch=torch.__version__,
         cpu_s=base_cpu_s + cpu_s,
     )
+    return row, right
 
 
 def missing(job: Job, rows: Iterable[Measured]) -> tuple[str, ...]:
@@ -118,7 +133,7 @@ def run_job(job: Job, folder: Path, sink: Sink, report: Report) -> None:
         return
     base, cpu_s = train_base(job, folder, report)
     for pe_type in todo:
-        sink(measure(job, pe_type, base, cpu_s, folder, report))
+        sink(*measure(job, pe_type, base, cpu_s, folder, report))
         (folder / f"tune-{pe_type}.pt").unlink(missing_ok=True)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -151,13 +152,20 @@ def recalibrate(net: nn.Module, images: Tensor) -> None:
         norm.momentum = momentum
 
 
-@torch.no_grad()
 def top1_percent(net: nn.Module, images: Images) -> float:
     """Percent of the images whose class has the highest score, in float32."""
+    return percent_of(right_images(net, images))
+
+
+@torch.no_grad()
+def right_images(net: nn.Module, images: Images) -> NDArray[np.bool_]:
+    """Which of the images are right: their class has the highest score, in float32."""
     net.eval()
-    labels = torch.from_numpy(images.labels)
-    correct = 0
-    for start in range(0, len(labels), TEST_BATCH):
-        part = slice(start, start + TEST_BATCH)
-        correct += int((net(as_input(torch.from_numpy(images.pixels[part]))).argmax(1) == labels[part]).sum())
-    return 100.0 * correct / len(labels)
+    parts = (images.pixels[start : start + TEST_BATCH] for start in range(0, len(images.labels), TEST_BATCH))
+    found = [net(as_input(torch.from_numpy(part))).argmax(1).numpy() for part in parts]
+    return np.asarray(np.concatenate(found) == images.labels)
+
+
+def percent_of(right: NDArray[np.bool_]) -> float:
+    """Top-1 of images that are right or not."""
+    return 100.0 * int(right.sum()) / len(right)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 import sys
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from characterization.accuracy.recipe import RECIPES, SUPERNET
 from characterization.accuracy.rows import (
+    IMAGES,
     MEASURED,
     RANKED,
     TABLES,
@@ -31,6 +34,9 @@ from workloads.loader import list_workloads
 ROOT = Path(__file__).resolve().parents[2]
 
 
+RIGHT = np.asarray([True, False, True])  # of three test images
+
+
 def row(pe_type: str, seed: int, top1: float, recipe: str = "standard") -> Measured:
     return Measured(recipe, "net", "cifar10", pe_type, seed, top1, 0.3, top1 - 1, 10_000, 20, 2, "0", "2", 10.0)
 
@@ -41,8 +47,16 @@ def test_a_row_replaces_the_one_with_its_key_and_rows_are_sorted(
     monkeypatch.setenv("DSE_CACHE", str(tmp_path / "cache"))
     path = tmp_path / "table.csv"
     for each in (row("int8", 1, 90.0), row("fp32", 0, 91.25), row("int8", 1, 89.5)):
-        add_measured(each, path)
+        add_measured(each, RIGHT, path)
+        add_measured(each, ~RIGHT, path)
     assert read_measured(path) == (row("fp32", 0, 91.25), row("int8", 1, 89.5))
+    images = read_rows(path.with_name(IMAGES))
+    assert [(each["pe_type"], each["seed"], each["test_images"]) for each in images] == [
+        ("fp32", "0", "3"),
+        ("int8", "1", "3"),
+    ]
+    bits = np.frombuffer(base64.b64decode(images[0]["right_base64"]), np.uint8)
+    assert np.unpackbits(bits, count=3).tolist() == [0, 1, 0]
 
 
 def test_losses_are_paired_by_seed() -> None:
@@ -76,7 +90,7 @@ def test_kendall_tau_counts_pairs_in_the_same_order(tmp_path: Path, monkeypatch:
     write_rows(ranked, [score_row(pe_type, score) for pe_type, score in scores.items()])
     for pe_type, top1 in accuracies.items():
         for seed in (0, 1):
-            add_measured(row(pe_type, seed, top1 + seed, recipe="alone"), measured)
+            add_measured(row(pe_type, seed, top1 + seed, recipe="alone"), RIGHT, measured)
     found = rank(ranked, measured, drawn)
     assert found.tau == pytest.approx(4 / 6)  # five of six in order, one the other way
     assert [each[3] for each in found.pairs] == [top1 + 0.5 for top1 in accuracies.values()]
@@ -89,7 +103,7 @@ def test_only_pairs_that_were_drawn_tell_how_well_scores_rank(tmp_path: Path, mo
     write_rows(drawn, [{"network": "net", "pe_type": each} for each in names[:2]])
     write_rows(ranked, [score_row(each, 70.0) for each in names])
     for each in names:
-        add_measured(row(each, 0, 90.0, recipe="alone"), measured)
+        add_measured(row(each, 0, 90.0, recipe="alone"), RIGHT, measured)
     found = rank(ranked, measured, drawn)
     assert [each[1] for each in found.pairs] == ["fp32", "int8"]
     assert found.words.endswith("over the 2 pairs drawn")

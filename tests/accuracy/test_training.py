@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 pytest.importorskip("torch")
 
@@ -139,14 +140,20 @@ def test_a_run_gives_one_row_per_pe_type_and_no_row_twice(tmp_path: Path, monkey
     monkeypatch.setattr(runs, "load_dataset", lambda name: tiny())
     rows: list[Measured] = []
     monkeypatch.setattr(runs, "read_measured", lambda: tuple(rows))
+
+    def keep(row: Measured, right: NDArray[np.bool_]) -> None:
+        assert row.top1_percent == pytest.approx(100 * right.mean())
+        assert len(right) == row.test_images
+        rows.append(row)
+
     job = runs.Job(NETWORK, 0, "tiny", ("fp32", "lightpe1"))
-    runs.run_job(job, tmp_path, rows.append, quiet)
+    runs.run_job(job, tmp_path, keep, quiet)
     assert [row.pe_type for row in rows] == ["fp32", "lightpe1"]
     assert all(row.top1_percent > 90 for row in rows)  # two classes that are easy to tell apart
     assert {(row.dataset, row.base_epochs, row.tune_epochs, row.test_images) for row in rows} == {
         ("fashion-mnist", 3, 1, 64)
     }
-    runs.run_job(job, tmp_path, rows.append, quiet)
+    runs.run_job(job, tmp_path, keep, quiet)
     assert len(rows) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["base.pt"]
 
