@@ -9,25 +9,28 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from characterization.accuracy.rows import read_measured
-from characterization.accuracy.summary import Summary, rank, rank_table, summarize, summary_table
+from characterization.accuracy.summary import rank, rank_table, summarize, summary_table, type_table
 from dse.errors import RunError
 from dse.report.answers import answers
 from dse.report.full import report
 from dse.report.levels import level_table, levels_markdown
-from dse.report.parity import CONFIDENCE, TOLERANCE, difference, measured_seeds
+from dse.report.parity import CONFIDENCE, TOLERANCE, difference
 from dse.report.run import Run, open_run
 from dse.report.tables import Table, to_markdown
 from dse.report.usable import load_points, pe_label
 from pe_library.model import list_pe_types, load_pe_type
-from workloads.accuracies import REFERENCE
+from workloads.accuracies import REFERENCE, shipped_rows
+from workloads.trainings import measured_trainings
 
 from build import ROOT, copy_figures, filled
 
 PAGES = ("README.md", "docs/accuracy.md", "docs/coexploration.md")
+KIND = "power of two"  # how the published table calls weights that are
+TRAINING = {"qat": "from scratch", "tuned": "tuned from FP32"}
 OF_MEASURED = {name: name for name in ("accuracy_perf_per_area", "accuracy_energy")}
 OF_RANKED = {"coexploration": "coexploration", "accuracy_perf_per_area": "coexploration_perf_per_area"}
 
@@ -40,9 +43,10 @@ def main(measured_path: Path, ranked_path: Path) -> None:
     summaries = summarize(read_measured())
     blocks = {
         "accuracy": to_markdown(summary_table(summaries)),
-        "accuracy-brief": f"{brief(summaries)}\n{against_reference(measured)}",
+        "accuracy-brief": brief(measured),
         "accuracy-answer": "\n".join(answers(measured)[1:]),
         "accuracy-gains": gains(measured),
+        "published": published(),
         "rank": rank_text(),
         "coexploration": "\n".join(answers(ranked)[1:]),
         "coexploration-gains": gains(ranked),
@@ -58,44 +62,49 @@ def gains(run: Run) -> str:
     return levels_markdown(level_table(run, load_points(run, objectives), objectives))
 
 
-def brief(summaries: Sequence[Summary]) -> str:
-    """FP32's accuracy and how far the others are below it, a row per network whose PE types are all measured."""
-    types = list_pe_types()
-    found = {(each.network, each.pe_type): each for each in summaries}
-    whole = [
-        name for name in dict.fromkeys(each.network for each in summaries) if all((name, t) in found for t in types)
-    ]
-    others = [name for name in types if name != REFERENCE]
-    columns = ("network", "seeds", "FP32, %", *(f"{load_pe_type(name).label} below it" for name in others))
-    rows = []
-    for name in whole:
-        base = found[name, REFERENCE]
-        drops = [found[name, pe_type] for pe_type in others]
-        rows.append((name, min(each.seeds for each in (base, *drops)), _plus_minus(base.top1, base.stderr),
-                     *(_plus_minus(each.loss, each.loss_error) for each in drops)))  # fmt: skip
-    return to_markdown(Table("brief", "", columns, tuple(rows)))
-
-
-def against_reference(run: Run) -> str:
-    """How many accuracies are on par with FP32's of the same network, and what the others are."""
-    seeds, found = measured_seeds(), dict[str, list[str]]()
+def brief(run: Run) -> str:
+    """FP32's accuracy and how far the others are below it, a row per network whose PE types are all measured; then how
+    many are on par, and what the others are."""
+    types, seeds, rows = list_pe_types(), measured_trainings(), list[tuple[object, ...]]()
+    others, found, farthest = [name for name in types if name != REFERENCE], dict[str, list[str]](), 0.0
     for network, own in run.accuracies.items():
-        for pe_type, each in own.items():
-            if REFERENCE in own and pe_type != REFERENCE:
-                verdict = difference(network, each, own[REFERENCE], seeds).verdict
-                found.setdefault(verdict, []).append(f"{pe_label(pe_type)} on {network}")
-    on_par, count = found.pop("on par", []), sum(map(len, found.values()))
-    others = "".join(f"; {verdict}: {', '.join(names)}" for verdict, names in found.items())
+        if set(types) <= set(own):
+            base = own[REFERENCE]
+            below = {name: difference(network, own[name], base, seeds) for name in others}
+            farthest = max(farthest, *(abs(each.points) + (each.margin or 0.0) for each in below.values()))
+            for name, each in below.items():
+                found.setdefault(each.verdict, []).append(f"{pe_label(name)} on {network}")
+            rows.append((network, base.runs, _plus_minus(base.percent, base.error_percent),
+                         *(_plus_minus(each.points, each.error) for each in below.values())))  # fmt: skip
+    columns = ("network", "seeds", "FP32, %", *(f"{load_pe_type(name).label} below it" for name in others))
+    return f"{to_markdown(Table('brief', '', columns, tuple(rows)))}\n{_verdicts(found, farthest)}"
+
+
+def _verdicts(found: Mapping[str, Sequence[str]], farthest: float) -> str:
+    on_par, count = len(found.get("on par", ())), sum(map(len, found.values()))
+    others = "".join(f"; {verdict}: {', '.join(names)}" for verdict, names in found.items() if verdict != "on par")
     text = (
-        f"Of {len(on_par) + count} pairs of network and PE type {len(on_par)} are on par with FP32, which is to say "
-        f"that the {100 * CONFIDENCE:g} % interval of the difference lies within {TOLERANCE:g} point{others}."
+        f"Of {count} pairs of network and PE type {on_par} are on par with FP32, which is to say that the "
+        f"{100 * CONFIDENCE:g} % interval of the difference lies within {TOLERANCE:g} point{others}. The farthest end "
+        f"of an interval is {farthest:.2f} points from zero."
     )
     return textwrap.fill(text, 120, break_on_hyphens=False)
 
 
-def _plus_minus(value: float | None, error: float | None) -> str:
-    shown = "" if value is None else f"{value:.2f}"
-    return shown if error is None else f"{shown} ± {error:.2f}"
+def _plus_minus(value: float, error: float | None) -> str:
+    return f"{value:.2f}" if error is None else f"{value:.2f} ± {error:.2f}"
+
+
+def published() -> str:
+    """What others have published of weights that are powers of two, beside FP32 of the same source."""
+    columns = ("network", "data set", "training", "weight bits", "activation bits", "top-1, %", "below FP32")
+    rows = tuple(
+        (row["network"], row["dataset"], TRAINING[row["method"].removeprefix(f"{KIND}, ")], row["weight_bits"],
+         row["activation_bits"], row["top1_percent"], f"{float(row['fp32_percent']) - float(row['top1_percent']):.2f}")
+        for row in shipped_rows("published.csv")
+        if row["method"].startswith(KIND) and row["top1_percent"] and row["fp32_percent"]
+    )  # fmt: skip
+    return to_markdown(Table("published", "", columns, rows))
 
 
 def rank_text() -> str:
@@ -104,7 +113,7 @@ def rank_text() -> str:
         found = rank()
     except RunError as error:
         return f"Not known yet: {error}."
-    return f"{found.words}.\n\n{to_markdown(rank_table(found))}"
+    return f"{found.words}.\n\n{to_markdown(rank_table(found))}\n{to_markdown(type_table())}"
 
 
 if __name__ == "__main__":

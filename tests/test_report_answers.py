@@ -61,16 +61,33 @@ def test_optimality_that_rests_on_an_accuracy_within_its_error_says_so(tmp_path)
         lines = lines_of(tmp_path / name, **numbers)
         return next(each for each in lines if each.startswith("LightPE-2 is Pareto-optimal") and "energy" in each)
 
-    rests = "; this rests on an accuracy difference to W4A8 within its error."
+    rests = "; this rests on an accuracy difference to W4A8 smaller than its 95 % margin."
     assert line("close", w4a8=90.5, lightpe2=90.8).endswith(rests)  # 0.3 apart, the margin is 0.85
+    lines = lines_of(tmp_path / "behind", w4a8=90.5, lightpe2=90.4)
+    behind = next(each for each in lines if each.startswith("LightPE-2 is not Pareto-optimal") and "energy" in each)
+    assert behind.endswith(rests)  # a tenth more would make it so
     assert "rests" not in line("apart", w4a8=80.5, lightpe2=90.8)
     assert "rests" not in line("unknown", w4a8=90.5, lightpe2=90.8, others={"error_percent": None})
     assert "rests" not in line("ranked", w4a8=90.5, lightpe2=90.8, others={"evidence": "ranked"})
 
 
+def test_what_no_rival_reaches_in_the_other_metric_is_optimal_at_any_accuracy(tmp_path):
+    for percent in (90.9, 10.0):
+        lines = lines_of(tmp_path / str(percent), lightpe1=percent)
+        (line,) = (each for each in lines if each.startswith("LightPE-1 is Pareto-optimal") and "per area" in each)
+        assert line.endswith("; none of theirs is as good in performance per area, so this holds at any accuracy.")
+
+
+def test_verdicts_on_the_points_of_a_front_that_rest_on_close_accuracies_are_counted(tmp_path, joint):
+    (line,) = (each for each in of_network(joint, "cifar10") if each.startswith("LightPE-2: ") and "energy" in each)
+    assert line.endswith("; 2 of these verdicts rest on accuracy differences smaller than their 95 % margin.")
+    exact = open_run(write_rated_run(tmp_path, rated(error_percent=0.001), JOINT, space=SMALL))
+    assert not any("rest" in each.split("): ")[-1] for each in of_network(exact, "cifar10") if "front" in each)
+
+
 def test_fp32_off_the_space_is_still_what_the_drop_is_from(tmp_path):
     first = lines_of(tmp_path, fp32=None, others={"drop_percent": 0.7})[0]
-    assert "0.70 points below FP32 (error not known: no verdict)" in first
+    assert "0.70 points below FP32 (no verdict)" in first
     assert "no such accuracy" not in first
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from dse.report.parity import TOLERANCE, Difference, difference, difference_over_networks, reference_of, unpaired
 from tests.synthetic_run import known
+from workloads.trainings import Trainings, images_error_percent, measured_trainings
 
 NOT_PAIRED = "not paired: errors of both"
 
@@ -30,72 +33,104 @@ def test_a_difference_that_large_errors_hide_is_no_parity():
     assert difference("net", own, other, {}).verdict == "undecided"
 
 
-def test_a_resolved_difference_within_the_tolerance_is_on_par():
-    seeds = {("net", "int8"): {0: 90.0, 1: 90.1, 2: 90.2}, ("net", "lightpe1"): {0: 89.4, 1: 89.5, 2: 89.6}}
-    own, other = known("lightpe1", 89.5, runs=3), known("int8", 90.1, runs=3)
-    found = difference("net", own, other, seeds)
-    assert found.points - found.margin > 0
-    assert found.verdict == "on par"
+def trained(**percents):
+    """The shipped trainings of `net`, PE type -> percent of seed 0, 1, ..., in the source of `known`."""
+    source = known("int8", 90.0).source
+    return {("net", name, source): Trainings(dict(enumerate(own))) for name, own in percents.items()}
+
+
+def of(seeds, pe_type):
+    """The accuracy that is the mean of these trainings."""
+    own = next(each.percent for key, each in seeds.items() if key[1] == pe_type)
+    return known(pe_type, sum(own.values()) / len(own), runs=len(own))
+
+
+def paired(seeds):
+    return difference("net", of(seeds, "lightpe1"), of(seeds, "int8"), seeds)
 
 
 def test_without_errors_and_between_scores_there_is_no_verdict():
-    assert Difference(1.0, None, "", None).verdict == "error not known: no verdict"
-    assert Difference(1.0, 0.1, "", None).verdict == "no verdict"
+    assert Difference(1.0, None, "", None).verdict == "no verdict"
+    assert "\N{PLUS-MINUS SIGN}" not in Difference(1.0, None, "", None).words("INT8")
     own, other = ({str(n): known(name, 80.0 + n, evidence="ranked") for n in range(9)} for name in ("lightpe1", "int8"))
-    assert difference_over_networks(own, other).margin is None
-    assert difference("0", own["0"], other["0"], {}).margin is None
+    for found in (difference_over_networks(own, other), difference("0", own["0"], other["0"], {})):
+        assert (found.error, found.margin) == (None, None)  # 216 slices of one network are not 216 trainings
     assert difference("net", known("lightpe1", 90.0, error_percent=None), known("fp32", 91.0), {}).error is None
 
 
-def test_few_seeds_have_a_wide_margin_and_no_margin_is_below_the_test_error():
-    def margin(*drops):
-        seeds = {("net", "int8"): dict(enumerate([90.0] * len(drops)))}
-        seeds["net", "lightpe1"] = {seed: 90.0 - drop for seed, drop in enumerate(drops)}
-        own = known("lightpe1", 90.0 - sum(drops) / len(drops), runs=len(drops))
-        return difference("net", own, known("int8", 90.0, runs=len(drops)), seeds).margin
-
-    assert margin(0.01, 0.02, 0.03) == 0.3  # the test error
-    assert margin(1.0, 2.0, 3.0) == pytest.approx(4.303 / math.sqrt(3), rel=1e-3)  # Student's t, two degrees of freedom
-    assert margin(1.0, 2.0) == pytest.approx(2 * math.hypot(0.3, 0.3))  # two pairs say nothing of their spread
+def test_accuracies_of_two_sources_get_no_verdict():
+    own, other = known("lightpe1", 94.0, source="my paper"), known("fp32", 90.0)
+    found = difference("net", own, other, {})
+    assert (found.margin, found.basis) == (None, "of two sources")
+    networks = ("a", "b", "c")
+    assert difference_over_networks(dict.fromkeys(networks, own), dict.fromkeys(networks, other)).margin is None
 
 
 def test_a_difference_is_paired_by_seed_where_both_are_the_mean_of_shipped_seeds():
-    seeds = {("net", "lightpe1"): {0: 90.0, 1: 91.0, 2: 92.0}, ("net", "int8"): {0: 90.5, 1: 91.4, 2: 92.6}}
-    own, other = known("lightpe1", 91.0, runs=3), known("int8", 91.5, runs=3)
-    found = difference("net", own, other, seeds)
+    seeds = trained(lightpe1=(90.0, 91.0, 92.0), int8=(90.5, 91.4, 92.6))
+    found, of_tests = paired(seeds), math.hypot(0.3, 0.3)  # which images are right is not known: both errors
     assert found.points == pytest.approx(0.5)
-    assert found.error == pytest.approx(0.1 / math.sqrt(3))  # of 0.5, 0.4, 0.6: what seeds share cancels
+    of_seeds = 0.1 / math.sqrt(3)  # of 0.5, 0.4, 0.6: what seeds share cancels
+    assert found.error == pytest.approx(math.hypot(of_seeds, of_tests))
+    assert found.margin == pytest.approx(math.hypot(4.303 * of_seeds, 2 * of_tests), rel=1e-3)  # Student's t
     assert found.basis == "paired over 3 seeds"
-    foreign = difference("net", known("lightpe1", 91.2, runs=3), other, seeds)  # not what the shipped table has
-    assert foreign.error == pytest.approx(math.hypot(0.3, 0.3))
-    assert foreign.basis == NOT_PAIRED
+    foreign = difference("net", known("lightpe1", 91.2, runs=3), of(seeds, "int8"), seeds)  # not the shipped value
+    assert (foreign.error, foreign.basis) == (pytest.approx(of_tests), NOT_PAIRED)
+    two = paired(trained(lightpe1=(90.0, 91.0), int8=(90.5, 91.4)))  # two pairs say nothing of their spread
+    assert (two.margin, two.basis) == (pytest.approx(2 * of_tests), NOT_PAIRED)
+
+
+def test_what_other_test_images_would_change_is_paired_by_image():
+    """400 images, INT8 right on 360; LightPE-1 wrong on 4 of these and right on 2 others."""
+    seeds = trained(lightpe1=(89.5, 89.5, 89.5), int8=(90.0, 90.0, 90.0))
+    int8 = np.arange(400) < 360
+    lightpe1 = (np.arange(400) >= 4) & (np.arange(400) < 362)
+    for key, each in seeds.items():
+        each.right.update(dict.fromkeys(range(3), lightpe1 if key[1] == "lightpe1" else int8))
+    discordant = 100 * math.sqrt(6 / 400 - (2 / 400) ** 2) / math.sqrt(399)
+    assert paired(seeds).error == pytest.approx(discordant)
+    assert paired(seeds).margin == pytest.approx(2 * discordant)
+    assert discordant < 100 * math.sqrt(0.9 * 0.1 / 400)  # what the images change of one accuracy
+    alike = trained(lightpe1=(90.0, 90.1, 90.2), int8=(90.0, 90.1, 90.2))
+    for each in alike.values():
+        each.right.update(dict.fromkeys(range(3), int8))
+    assert (paired(alike).margin, paired(alike).verdict) == (0.0, "on par")
+
+
+def test_seeds_whose_images_were_not_kept_count_for_the_spread_alone():
+    right = np.arange(10) < 5
+    assert images_error_percent({0: right, 1: right}, {1: ~right, 2: right}) == pytest.approx(
+        images_error_percent({1: right}, {1: ~right})
+    )
+    assert images_error_percent({0: right}, {1: right}) is None
+
+
+def test_the_shipped_images_are_right_as_often_as_the_shipped_accuracies_say():
+    kept = [(each.percent[seed], right) for each in measured_trainings().values() for seed, right in each.right.items()]
+    assert kept
+    for percent, right in kept:
+        assert 100 * right.mean() == pytest.approx(percent, abs=0.005)
 
 
 def test_one_training_each_is_said_of_the_shipped_table_alone():
     own, other = known("lightpe1", 90.0), known("int8", 91.0)
-    shipped = {("net", "lightpe1"): {0: 90.0}, ("net", "int8"): {0: 91.0}}
+    shipped = trained(lightpe1=(90.0,), int8=(91.0,))
     assert difference("net", own, other, shipped).basis == "one training each: test errors of both"
     assert difference("net", own, other, {}).basis == NOT_PAIRED  # who knows what a user's values are
-    assert difference("net", own, other, {("net", "int8"): {0: 91.0}}).basis == NOT_PAIRED
+    assert difference("net", own, other, trained(int8=(91.0,))).basis == NOT_PAIRED
     assert unpaired(own, other).basis == NOT_PAIRED
-
-
-def test_a_difference_from_fp32_is_that_of_the_config():
-    own = known("lightpe1", 90.0, runs=3, drop_percent=1.25, drop_error_percent=0.1)
-    found = difference("net", own, known("fp32", 91.0, runs=3), {})
-    assert (found.points, found.error, found.basis) == (1.25, 0.1, "paired over 3 seeds")
 
 
 def test_fp32_is_known_by_the_drop_where_the_run_has_no_accuracy_of_it():
     own = {"a": known("lightpe1", 90.0, drop_percent=1.25), "b": known("lightpe1", 80.0)}
     assert {name: each.percent for name, each in reference_of(own).items()} == {"a": 91.25}
     single = difference("a", own["a"], reference_of(own)["a"], {})
-    assert (single.points, single.verdict) == (1.25, "error not known: no verdict")  # FP32's is in no table at hand
-    drops = dict.fromkeys(("a", "b", "c"), known("lightpe1", 90.0, runs=3, drop_percent=0.2, drop_error_percent=0.1))
-    seeds = difference("a", drops["a"], reference_of(drops)["a"], {})
-    assert (seeds.points, seeds.error, seeds.verdict) == (0.2, 0.1, "on par")
-    several = difference_over_networks(drops, reference_of(drops))
-    assert (several.points, several.verdict) == (pytest.approx(0.2), "on par")
+    assert (single.points, single.verdict) == (1.25, "no verdict")  # FP32's error is in no table at hand
+    seeds = trained(lightpe1=(90.0, 91.0, 92.0), fp32=(90.5, 91.4, 92.6))
+    own = {"net": replace(of(seeds, "lightpe1"), drop_percent=0.5)}
+    whole = of(seeds, "fp32")
+    assert difference("net", own["net"], reference_of(own)["net"], seeds).points == pytest.approx(0.5)
+    assert difference("net", own["net"], whole, seeds).margin is not None
 
 
 def test_over_networks_a_difference_is_paired_by_network():
@@ -103,4 +138,6 @@ def test_over_networks_a_difference_is_paired_by_network():
     others = {name: known("int8", value) for name, value in (("a", 90.5), ("b", 80.6), ("c", 70.4))}
     found = difference_over_networks(own, others)
     assert found.points == pytest.approx(0.5)
-    assert found.error == pytest.approx(0.1 / math.sqrt(3))
+    assert found.error == pytest.approx(math.hypot(0.1 / math.sqrt(3), math.hypot(0.3, 0.3)))
+    few = {name: others[name] for name in "ab"}
+    assert difference_over_networks(own, few).margin is None

@@ -117,17 +117,22 @@ def shipped_runs(levels: Collection[str] = LEVELS) -> tuple[Run, ...]:
 
 
 def _measured() -> Iterator[Run]:
-    for row in sorted(_rows("measured.csv"), key=lambda row: row["recipe"] != FIRST):
+    for row in sorted(shipped_rows("measured.csv"), key=lambda row: row["recipe"] != FIRST):
         if row["recipe"] not in UNCOUNTED:
-            yield _run(row, "top1_percent", f"recipe {row['recipe']} {row['recipe_sha256']}")
+            yield _run(row, "top1_percent", recipe_source(row))
+
+
+def recipe_source(row: Mapping[str, str]) -> str:
+    """The source of a measured accuracy: its recipe."""
+    return f"recipe {row['recipe']} {row['recipe_sha256']}"
 
 
 def _published() -> Iterator[Run]:
-    return (_run(row, "top1_percent", row["source"]) for row in _rows("published.csv") if row["pe_type"])
+    return (_run(row, "top1_percent", row["source"]) for row in shipped_rows("published.csv") if row["pe_type"])
 
 
 def _ranked() -> Iterator[Run]:
-    for row in _rows("ranked.csv"):
+    for row in shipped_rows("ranked.csv"):
         yield _run(row, "score_percent", f"weight-sharing network {row['recipe_sha256']}")
 
 
@@ -184,7 +189,8 @@ def error_of_mean(values: Sequence[float]) -> float | None:
     return statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
 
 
-def _rows(name: str) -> list[dict[str, str]]:
+def shipped_rows(name: str) -> list[dict[str, str]]:
+    """The rows of a shipped table; none where it does not exist."""
     path = _FOLDER / name
     if not path.exists():
         return []

@@ -91,23 +91,24 @@ def score(jobs: int) -> None:
 def alone(pairs: Path | None, jobs: int, seeds: tuple[int, ...]) -> None:
     """Train networks of the family alone, each for its PE types; rows go to workloads/accuracy/measured.csv.
 
-    PAIRS is a CSV with the columns network and pe_type, such as the finalists.csv of a report. By default it is
-    workloads/accuracy/pairs.csv: the pairs that were drawn before there were scores.
+    PAIRS is a CSV with the columns network and pe_type, such as the finalists.csv of a report. By default these are
+    the pairs that `rank` needs: pairs.csv, drawn before there were scores, and type_pairs.csv in workloads/accuracy.
     """
     from characterization.accuracy.ranking import alone_jobs
-    from characterization.accuracy.rows import PAIRS, read_pairs
+    from characterization.accuracy.rows import PAIRS, TYPE_PAIRS, read_pairs
     from characterization.accuracy.runs import train as run
 
-    run(alone_jobs(read_pairs(pairs or PAIRS), seeds), jobs)
+    chosen = [pair for path in ([pairs] if pairs else [PAIRS, TYPE_PAIRS]) for pair in read_pairs(path)]
+    run(alone_jobs(list(dict.fromkeys(chosen)), seeds), jobs)
 
 
 @cli.command()
 def rank() -> None:
-    """Print scores beside accuracies of pairs trained alone, and Kendall's tau."""
+    """Print scores beside accuracies of pairs trained alone, and Kendall's tau; then the same for PE types."""
     from characterization.accuracy.summary import rank as compare
-    from characterization.accuracy.summary import rank_table
+    from characterization.accuracy.summary import rank_table, type_table
 
-    click.echo(to_terminal(rank_table(compare())), nl=False)
+    click.echo("\n".join(to_terminal(table) for table in (rank_table(compare()), type_table())), nl=False)
 
 
 @cli.command()

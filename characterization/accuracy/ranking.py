@@ -7,11 +7,12 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
 from characterization.accuracy.recipe import SUPERNET, SupernetRecipe
-from characterization.accuracy.rows import PAIRS, RANKED, read_rows, stderr_percent, write_rows
+from characterization.accuracy.rows import PAIRS, RANKED, TYPE_PAIRS, read_pairs, read_rows, stderr_percent, write_rows
 from characterization.accuracy.runs import Job, plan
 from characterization.accuracy.supernet import (
     DATASET,
@@ -30,14 +31,27 @@ from pe_library.model import list_pe_types
 from workloads.families import members, parse_name
 
 PAIR_COUNT = 20
+TYPE_NETWORKS = 6
 
 
 def choose_pairs(path: Path = PAIRS) -> None:
     """Draw the pairs to train alone and write their file, where there is none yet."""
     if not path.exists():
         comment = "drawn by numpy's default generator with seed 0, before any score was known"
-        pairs = [{"network": name, "pe_type": pe_type} for name, pe_type in draws(PAIR_COUNT)]
-        write_rows(path, pairs, [comment])
+        _write_pairs(path, draws(PAIR_COUNT), comment)
+
+
+def choose_types(path: Path = TYPE_PAIRS, pairs: Path = PAIRS) -> None:
+    """Draw some of the networks of the pairs, to be trained for every PE type, where there are none yet."""
+    if not path.exists():
+        networks = sorted({name for name, _ in read_pairs(pairs)})
+        drawn = sorted(np.random.default_rng(0).choice(networks, TYPE_NETWORKS, replace=False).tolist())
+        comment = "networks of pairs.csv, drawn by numpy's default generator with seed 0, for every PE type"
+        _write_pairs(path, [(name, pe_type) for name in drawn for pe_type in list_pe_types()], comment)
+
+
+def _write_pairs(path: Path, pairs: Sequence[tuple[str, str]], comment: str) -> None:
+    write_rows(path, [{"network": name, "pe_type": pe_type} for name, pe_type in pairs], [comment])
 
 
 def alone_jobs(pairs: Sequence[tuple[str, str]], seeds: Sequence[int]) -> tuple[Job, ...]:
@@ -59,6 +73,7 @@ def train_weights(processes: int) -> None:
     Raises RunError while another process trains the shared weights, or still tunes some.
     """
     choose_pairs()
+    choose_types()
     folder(SUPERNET).mkdir(parents=True, exist_ok=True)
     in_processes(1, partial(_train_shared, SUPERNET))
     in_processes(processes, partial(_tune_some, SUPERNET))

@@ -20,7 +20,8 @@ from dse.errors import InputError, Problem
 TABLES = Path(__file__).resolve().parents[2] / "workloads" / "accuracy"
 MEASURED = TABLES / "measured.csv"
 RANKED = TABLES / "ranked.csv"
-PAIRS = TABLES / "pairs.csv"
+PAIRS = TABLES / "pairs.csv"  # to train alone: how well scores order networks
+TYPE_PAIRS = TABLES / "type_pairs.csv"  # the same: how well they order PE types
 IMAGES = "measured_images.csv"  # beside the measured table: for each row which test images are right, as bits
 
 

@@ -7,12 +7,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from characterization.accuracy.recipe import SUPERNET
 from characterization.accuracy.rows import MEASURED, PAIRS, RANKED, Measured, read_measured, read_pairs, read_rows
 from dse.errors import RunError
 from dse.report.tables import Table
 from pe_library.model import list_pe_types
-from workloads.accuracies import error_of_mean, paired_drops
+from workloads.accuracies import REFERENCE, error_of_mean, paired_drops
+from workloads.loader import load_workload
+
+BOOTSTRAP = 2000
 
 
 @dataclass(frozen=True)
@@ -91,18 +96,22 @@ def summary_table(summaries: Sequence[Summary]) -> Table:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Scores and accuracies of the drawn pairs that have both, and Kendall's tau (b) with its two-sided p value."""
+    """Scores and accuracies of the drawn pairs that have both, Kendall's tau (b) with its 95 % bootstrap interval, and
+    what tau is where something else than the score of the pair orders them."""
 
     pairs: tuple[tuple[str, str, float, float], ...]  # network, PE type, score percent, top-1 percent
     drawn: int  # pairs
     tau: float
-    p_value: float
+    interval: tuple[float, float]
+    others: tuple[tuple[str, float], ...]
 
     @property
     def words(self) -> str:
         """Tau, and of how many pairs."""
         pairs = f"{len(self.pairs)} of the {self.drawn}" if len(self.pairs) < self.drawn else f"the {self.drawn}"
-        return f"Kendall's tau {self.tau:.3f} (p = {self.p_value:.1g}) over {pairs} pairs drawn"
+        low, high = self.interval
+        others = ", ".join(f"{tau:.3f} by {name}" for name, tau in self.others)
+        return f"Kendall's tau {self.tau:.3f} ({low:.2f} to {high:.2f}) over {pairs} pairs drawn; {others}"
 
 
 def rank_table(found: Ranking) -> Table:
@@ -118,18 +127,63 @@ def rank(ranked: Path = RANKED, measured: Path = MEASURED, drawn: Path = PAIRS) 
 
     Raises RunError with fewer than two pairs.
     """
-    from scipy.stats import kendalltau
-
-    current = [row for row in read_rows(ranked) if row["recipe_sha256"] == SUPERNET.digest]
-    scores = {(row["network"], row["pe_type"]): float(row["score_percent"]) for row in current}
-    alone: dict[tuple[str, str], list[float]] = {}
-    for row in read_measured(measured):
-        if row.recipe == "alone":
-            alone.setdefault((row.network, row.pe_type), []).append(row.top1_percent)
-    chosen = read_pairs(drawn)
+    scores, alone, chosen = _scores(ranked), _alone(measured), read_pairs(drawn)
     known = [pair for pair in chosen if pair in scores and pair in alone]
     if len(known) < 2:
         raise RunError(f"{len(known)} pairs have a score and an accuracy: run `score` and `alone` first")
-    pairs = tuple((*pair, scores[pair], statistics.fmean(alone[pair])) for pair in known)
-    tau, p_value = kendalltau([pair[2] for pair in pairs], [pair[3] for pair in pairs])
-    return Ranking(pairs, len(chosen), float(tau), float(p_value))
+    pairs = tuple((*pair, scores[pair], alone[pair]) for pair in known)
+    accuracies, own = [pair[3] for pair in pairs], [pair[2] for pair in pairs]
+    others = {
+        "FP32's score of the network": [scores[name, "fp32"] for name, _ in known],
+        "its weights": [float(load_workload(name).weights) for name, _ in known],
+        "its MACs": [float(load_workload(name).macs) for name, _ in known],
+    }
+    taus = tuple((what, _tau(values, accuracies)) for what, values in others.items())
+    return Ranking(pairs, len(chosen), _tau(own, accuracies), _interval(own, accuracies), taus)
+
+
+def _scores(path: Path) -> dict[tuple[str, str], float]:
+    """Network, PE type -> score by the recipe of today, percent."""
+    rows = [row for row in read_rows(path) if row["recipe_sha256"] == SUPERNET.digest]
+    return {(row["network"], row["pe_type"]): float(row["score_percent"]) for row in rows}
+
+
+def _alone(path: Path) -> dict[tuple[str, str], float]:
+    """Network, PE type -> accuracy when trained alone, percent, mean over seeds."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for row in read_measured(path):
+        if row.recipe == "alone":
+            found.setdefault((row.network, row.pe_type), []).append(row.top1_percent)
+    return {pair: statistics.fmean(own) for pair, own in found.items()}
+
+
+def _tau(first: Sequence[float], second: Sequence[float]) -> float:
+    from scipy.stats import kendalltau
+
+    return float(kendalltau(first, second).statistic)
+
+
+def _interval(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
+    """The middle 95 % of the taus of pairs drawn anew from these, with replacement."""
+    draws = np.random.default_rng(0).integers(0, len(first), (BOOTSTRAP, len(first)))
+    taus = [_tau(np.take(first, draw), np.take(second, draw)) for draw in draws]
+    low, high = np.nanpercentile(taus, (2.5, 97.5))
+    return float(low), float(high)
+
+
+def type_table(measured: Path = MEASURED, ranked: Path = RANKED) -> Table:
+    """Per PE type how far it is below FP32 in the mean over the networks that were trained alone for both: by accuracy
+    and by score, with the standard errors of these means over networks."""
+    alone, scores, rows = _alone(measured), _scores(ranked), []
+    for pe_type in (name for name in list_pe_types() if name != REFERENCE):
+        networks = [
+            name for name, own in alone
+            if own == pe_type and (name, REFERENCE) in alone.keys() & scores.keys() and (name, own) in scores
+        ]  # fmt: skip
+        cells: list[str | int | None] = [pe_type, len(networks)]
+        for known in (alone, scores):
+            drops = [known[name, REFERENCE] - known[name, pe_type] for name in networks]
+            cells += [percent(statistics.fmean(drops)) if drops else None, percent(error_of_mean(drops))]
+        rows.append(tuple(cells))
+    columns = ("PE type", "networks", "below FP32, alone", "its error", "below FP32, by score", "its error")
+    return Table("types", "PE types by accuracy trained alone and by score", columns, tuple(rows))

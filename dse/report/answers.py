@@ -18,6 +18,7 @@ from dse.metrics import METRICS
 from dse.report.accuracy import DROP, accuracy_points, distinct, evidence_of, plane_metric
 from dse.report.gains import fronts, ratio_metrics
 from dse.report.parity import (
+    CONFIDENCE,
     LEAST_PAIRS,
     RULE,
     Difference,
@@ -25,7 +26,6 @@ from dse.report.parity import (
     Seeds,
     difference,
     difference_over_networks,
-    measured_seeds,
     reference_of,
     unpaired,
 )
@@ -33,7 +33,9 @@ from dse.report.run import Run
 from dse.report.tables import listed, short
 from dse.report.usable import IntArray, Points, pe_label
 from workloads.accuracies import LEVELS, REFERENCE
+from workloads.trainings import measured_trainings
 
+MARGIN = f"{100 * CONFIDENCE:g} % margin"
 SUBJECTS = ("lightpe1", "lightpe2")
 RIVALS = ("int16", "int8", "w4a8")
 METHOD = (
@@ -50,7 +52,7 @@ def answers(run: Run) -> list[str]:
     contests: dict[str, list[str]] = {}
     for network in run.accuracies:
         contests.setdefault(run.dataset(network) if run.competes else network, []).append(network)
-    points, seeds = accuracy_points(run, level=plane_metric(run)), measured_seeds()
+    points, seeds = accuracy_points(run, level=plane_metric(run)), measured_trainings()
     blocks = [f"## Accuracy\n\n{METHOD}{CHANCE if run.competes else ''}\n"]
     for contest, networks in contests.items():
         lines = [*_par(run, networks, seeds), *(_optimal(run, points, contest, seeds) if points else [])]
@@ -81,7 +83,7 @@ def _against(own: Known, peers: Mapping[str, Known], seeds: Seeds) -> str:
     """What the differences are, the difference from each peer, and which peers lack."""
     found: dict[str, Difference] = {}
     for peer, theirs in peers.items():
-        if len(theirs) > 1:
+        if len(own) > 1 and theirs:
             found[peer] = difference_over_networks(own, theirs)
         elif theirs:
             (network,) = theirs
@@ -126,28 +128,46 @@ def _against_rivals(
         return f"{label}: no design of {listed([*map(pe_label, RIVALS)])} to compare with in {words} ({levels})."
     best = np.intersect1d(own, points.front(everyone, plane))
     names = listed([*map(pe_label, rivals)])
+    close = {position: _close(run, points, plane, position, rivals, seeds) for position in own.tolist()}
     if len(own) > 1:
         count = f"{len(best)} of the {len(own)} points of its own front"
-        return f"{label}: {count} of {words} are Pareto-optimal against {names} ({levels})."
-    beating = [front for front in rivals.values() if own[0] not in points.front(np.concatenate([own, front]), plane)]
+        open_ = sum(map(bool, close.values()))
+        rests = f"; {open_} of these verdicts rest on accuracy differences smaller than their {MARGIN}" if open_ else ""
+        return f"{label}: {count} of {words} are Pareto-optimal against {names} ({levels}){rests}."
+    (position,) = own.tolist()
+    beating = [front for front in rivals.values() if position not in points.front(np.append(front, position), plane)]
     places = [_place(points, plane, int(front[0])) for front in (own, *beating)]
-    close = [pe_label(name) for name, front in rivals.items() if _close(run, points, plane, int(own[0]), front, seeds)]
-    rests = f"; this rests on an accuracy difference to {listed(close)} within its error" if len(best) and close else ""
+    near = listed(close[position])
+    rests = f"; this rests on an accuracy difference to {near} smaller than its {MARGIN}" if near else ""
+    if not any(len(_reaching(points, plane[1], position, front)) for front in rivals.values()):
+        rests = f"; none of theirs is as good in {METRICS[plane[1]].label.lower()}, so this holds at any accuracy"
     verdict = "is" if len(best) else "is not"
     return f"{label} {verdict} Pareto-optimal against {names} in {words} ({levels}): {'; '.join(places)}{rests}."
 
 
-def _close(run: Run, points: Points, plane: tuple[str, str], own: int, rival: IntArray, seeds: Seeds) -> bool:
-    """Whether a point of a rival is at least as good in the other metric and less accurate by less than the margin."""
+def _reaching(points: Points, metric: str, own: int, rival: IntArray) -> IntArray:
+    """The points of a rival that are at least as good as a point in a metric."""
+    values = points.values[metric]
+    reach = values[rival] >= values[own] if METRICS[metric].maximize else values[rival] <= values[own]
+    return np.asarray(rival[reach])
+
+
+def _close(
+    run: Run, points: Points, plane: tuple[str, str], own: int, rivals: Mapping[str, IntArray], seeds: Seeds
+) -> list[str]:
+    """The rivals whose accuracy decides, by less than the margin of its difference, whether they dominate a point."""
     level, metric = plane
-    values, ahead = points.values[metric], points.values[level]
-    reach = (values[rival] >= values[own]) if METRICS[metric].maximize else (values[rival] <= values[own])
-    for other in rival[reach].tolist():
-        behind = (ahead[own] - ahead[other]) * (1 if METRICS[level].maximize else -1)
-        margin = _margin(run, points, own, other, seeds)
-        if margin is not None and 0 < behind < margin:
-            return True
-    return False
+    sign, found = (1.0 if METRICS[level].maximize else -1.0), list[tuple[float, float, str]]()
+    for name, front in rivals.items():
+        for other in _reaching(points, metric, own, front).tolist():
+            margin = _margin(run, points, own, other, seeds)
+            if margin is not None:
+                ahead = sign * float(points.values[level][own] - points.values[level][other])
+                found.append((ahead, margin, pe_label(name)))
+    if any(ahead <= -margin for ahead, margin, _ in found):
+        return []
+    beaten = any(ahead <= 0 for ahead, _, _ in found)
+    return list(dict.fromkeys(name for ahead, margin, name in found if (ahead <= 0 if beaten else ahead < margin)))
 
 
 def _margin(run: Run, points: Points, own: int, other: int, seeds: Seeds) -> float | None:

@@ -10,6 +10,7 @@ next stricter level is left out, and the step is the finest with which at most `
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -99,7 +100,9 @@ def level_note(levels: Table) -> str:
     named = listed([level for level in EVIDENCE if level in found])
     drop = " Networks of the same drop may differ in accuracy." if _bound(rows) == BOUNDS[DROP] else ""
     mixed = f" Accuracies are {named}: compare within one level of evidence." if len(found) > 1 else ""
-    return f"{NOTE}{drop}{mixed}"
+    errors = [row["accuracy_error_percent"] for row in rows if row["accuracy_error_percent"] is not None]
+    error = f" {statistics.median(errors):.2f} points are one standard error of an accuracy (median)." if errors else ""
+    return f"{NOTE}{drop}{error}{mixed}"
 
 
 def _levels(

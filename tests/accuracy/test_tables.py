@@ -6,6 +6,7 @@ import base64
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from characterization.accuracy.rows import (
     MEASURED,
     RANKED,
     TABLES,
+    TYPE_PAIRS,
     Measured,
     add_measured,
     read_measured,
@@ -25,7 +27,7 @@ from characterization.accuracy.rows import (
     read_rows,
     write_rows,
 )
-from characterization.accuracy.summary import rank, summarize, summary_table
+from characterization.accuracy.summary import rank, summarize, summary_table, type_table
 from dse.errors import InputError, RunError
 from pe_library.model import list_pe_types
 from workloads.families import members, name_of, parse_name, resnet_cifar10
@@ -34,11 +36,12 @@ from workloads.loader import list_workloads
 ROOT = Path(__file__).resolve().parents[2]
 
 
+NET = members()[0]
 RIGHT = np.asarray([True, False, True])  # of three test images
 
 
 def row(pe_type: str, seed: int, top1: float, recipe: str = "standard") -> Measured:
-    return Measured(recipe, "net", "cifar10", pe_type, seed, top1, 0.3, top1 - 1, 10_000, 20, 2, "0", "2", 10.0)
+    return Measured(recipe, NET, "cifar10", pe_type, seed, top1, 0.3, top1 - 1, 10_000, 20, 2, "0", "2", 10.0)
 
 
 def test_a_row_replaces_the_one_with_its_key_and_rows_are_sorted(
@@ -75,14 +78,14 @@ def test_losses_are_paired_by_seed() -> None:
     assert len(summary_table((fp32, int8, w4a8)).rows) == 3
 
 
-def score_row(pe_type: str, score: float, recipe: str = SUPERNET.digest) -> dict[str, str]:
-    return {"network": "net", "pe_type": pe_type, "score_percent": str(score), "recipe_sha256": recipe}
+def score_row(pe_type: str, score: float, recipe: str = SUPERNET.digest, network: str = NET) -> dict[str, str]:
+    return {"network": network, "pe_type": pe_type, "score_percent": str(score), "recipe_sha256": recipe}
 
 
 def test_kendall_tau_counts_pairs_in_the_same_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DSE_CACHE", str(tmp_path / "cache"))
     ranked, measured, drawn = (tmp_path / f"{name}.csv" for name in ("ranked", "measured", "drawn"))
-    write_rows(drawn, [{"network": "net", "pe_type": each} for each in ("fp32", "int8", "w4a8", "lightpe1")])
+    write_rows(drawn, [{"network": NET, "pe_type": each} for each in ("fp32", "int8", "w4a8", "lightpe1")])
     with pytest.raises(RunError, match="0 pairs"):
         rank(ranked, measured, drawn)
     scores = {"fp32": 70.0, "int8": 71.0, "w4a8": 60.0, "lightpe1": 50.0}
@@ -94,21 +97,46 @@ def test_kendall_tau_counts_pairs_in_the_same_order(tmp_path: Path, monkeypatch:
     found = rank(ranked, measured, drawn)
     assert found.tau == pytest.approx(4 / 6)  # five of six in order, one the other way
     assert [each[3] for each in found.pairs] == [top1 + 0.5 for top1 in accuracies.values()]
+    assert found.interval[0] < found.tau <= found.interval[1]
+    table = {row[0]: row[1:] for row in type_table(measured, ranked).rows}
+    assert table["int8"] == (1, "1.00", None, "-1.00", None)  # below FP32 alone, above it by score
+    assert table["lightpe2"] == (0, None, None, None, None)
+
+
+def test_what_orders_networks_need_not_order_pe_types(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside tau stands what FP32's score of the network, blind to the PE type, gives."""
+    monkeypatch.setenv("DSE_CACHE", str(tmp_path / "cache"))
+    ranked, measured, drawn = (tmp_path / f"{name}.csv" for name in ("ranked", "measured", "drawn"))
+    networks = members()[:4]
+    write_rows(drawn, [{"network": name, "pe_type": "int8"} for name in networks])
+    write_rows(ranked, [score_row(pe_type, score, network=name) for place, name in enumerate(networks)
+                        for pe_type, score in (("int8", 50.0 + place), ("fp32", 60.0 - place))])  # fmt: skip
+    for place, name in enumerate(networks):
+        add_measured(replace(row("int8", 0, 70.0 + place, recipe="alone"), network=name), RIGHT, measured)
+    found = rank(ranked, measured, drawn)
+    assert (found.tau, dict(found.others)["FP32's score of the network"]) == (1.0, -1.0)
+
+
+def test_the_shipped_pairs_of_types_are_networks_of_the_drawn_pairs_on_every_type() -> None:
+    pairs, drawn = read_pairs(TYPE_PAIRS), {name for name, _ in read_pairs()}
+    networks = {name for name, _ in pairs}
+    assert networks <= drawn
+    assert set(pairs) == set(product(networks, list_pe_types()))
 
 
 def test_only_pairs_that_were_drawn_tell_how_well_scores_rank(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DSE_CACHE", str(tmp_path / "cache"))
     ranked, measured, drawn = (tmp_path / f"{name}.csv" for name in ("ranked", "measured", "drawn"))
     names = ("fp32", "int8", "w4a8")
-    write_rows(drawn, [{"network": "net", "pe_type": each} for each in names[:2]])
-    write_rows(ranked, [score_row(each, 70.0) for each in names])
-    for each in names:
-        add_measured(row(each, 0, 90.0, recipe="alone"), RIGHT, measured)
+    write_rows(drawn, [{"network": NET, "pe_type": each} for each in names[:2]])
+    write_rows(ranked, [score_row(each, 70.0 + place) for place, each in enumerate(names)])
+    for place, each in enumerate(names):
+        add_measured(row(each, 0, 90.0 + place, recipe="alone"), RIGHT, measured)
     found = rank(ranked, measured, drawn)
     assert [each[1] for each in found.pairs] == ["fp32", "int8"]
-    assert found.words.endswith("over the 2 pairs drawn")
-    write_rows(drawn, [{"network": "net", "pe_type": each} for each in (*names[:2], "int16")])
-    assert rank(ranked, measured, drawn).words.endswith("over 2 of the 3 pairs drawn")
+    assert "over the 2 pairs drawn; " in found.words
+    write_rows(drawn, [{"network": NET, "pe_type": each} for each in (*names[:2], "int16")])
+    assert "over 2 of the 3 pairs drawn; " in rank(ranked, measured, drawn).words
     write_rows(ranked, [score_row(each, 70.0, "of-another-recipe") for each in names])
     with pytest.raises(RunError, match="0 pairs"):
         rank(ranked, measured, drawn)
