@@ -47,8 +47,8 @@ CAPTION = (
     "PE type over all dataflows and clock settings (its best design where each network stands alone), and the front "
     "over all types (grey). Better is {better}. Filled markers: measured accuracy, half-filled: published, open: "
     "ranked, a score that orders networks and is no task accuracy. Bars: one standard error, of test images and seeds, "
-    f"where it is known; in a panel of more than {BARS} points one grey bar is as long as the median. Networks of a data set are "
-    "tested on the same images: whether bars overlap says nothing about the difference of two points."
+    f"where it is known; in a panel of more than {BARS} points one grey bar is as long as the median. Networks of a "
+    "data set are tested on the same images: whether bars overlap says nothing about the difference of two points."
 )
 
 
