@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from dse.metrics import METRICS
-from dse.report.accuracy import ACCURACY, accuracy_points, distinct, evidence_of, plane_metric
+from dse.report.accuracy import ACCURACY, DROP, accuracy_points, distinct, evidence_of, plane_metric
 from dse.report.figures import NoSubjectError, SkipFigureError
 from dse.report.figures._style import (
     DOUBLE_IN,
@@ -41,6 +41,7 @@ MARKER_PT, CROWDED_PT = 4.0, 3.0  # the latter where a front has so many points
 LEVEL_PT = 5.0
 CROWD = 8
 BARS = 12  # points of a panel with a bar each; of more one bar stands for all
+SCORES = {ACCURACY: "Score", DROP: "Score below FP32"}
 LEAST_POINTS = 1.0  # percentage points that an axis spans
 CAPTION = (
     "Top-1 accuracy (how far it is below FP32, where that is the objective) against {metric}: the Pareto front of each "
@@ -142,9 +143,10 @@ def metric_label(metric: str) -> str:
 
 
 def accuracy_label(up: str, levels: set[str]) -> str:
-    """Name of an accuracy upwards, with its level of evidence where it is one."""
+    """Name of an accuracy upwards, with its level of evidence where it is one; what ranks is a score."""
     only = f", {next(iter(levels))}" if len(levels) == 1 else ""
-    return f"{METRICS[up].label}{only} ({'%' if up == ACCURACY else 'points'})"
+    name = SCORES[up] if levels == {LEVELS[-1]} else METRICS[up].label
+    return f"{name}{only} ({'%' if up == ACCURACY else 'points'})"
 
 
 def log_axis(axis: Axes, values: NDArray[np.float64]) -> tuple[float, float]:
