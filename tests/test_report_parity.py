@@ -35,7 +35,7 @@ def test_a_difference_that_large_errors_hide_is_no_parity():
 
 def trained(**percents):
     """The shipped trainings of `net`, PE type -> percent of seed 0, 1, ..., in the source of `known`."""
-    source = known("int8", 90.0).source
+    source = known("int8", 90.0).origin
     return {("net", name, source): Trainings(dict(enumerate(own))) for name, own in percents.items()}
 
 
@@ -59,7 +59,7 @@ def test_without_errors_and_between_scores_there_is_no_verdict():
 
 
 def test_accuracies_of_two_sources_get_no_verdict():
-    own, other = known("lightpe1", 94.0, source="my paper"), known("fp32", 90.0)
+    own, other = known("lightpe1", 94.0, origin="my paper"), known("fp32", 90.0)
     found = difference("net", own, other, {})
     assert (found.margin, found.basis) == (None, "of two sources")
     networks = ("a", "b", "c")
@@ -76,6 +76,8 @@ def test_a_difference_is_paired_by_seed_where_both_are_the_mean_of_shipped_seeds
     assert found.basis == "paired over 3 seeds"
     foreign = difference("net", known("lightpe1", 91.2, runs=3), of(seeds, "int8"), seeds)  # not the shipped value
     assert (foreign.error, foreign.basis) == (pytest.approx(of_tests), NOT_PAIRED)
+    alone = paired(trained(lightpe1=(90.0,), int8=(90.5, 99.0)))  # FP32's other seed says nothing of this one
+    assert (alone.points, alone.basis) == (pytest.approx(0.5), NOT_PAIRED)
     two = paired(trained(lightpe1=(90.0, 91.0), int8=(90.5, 91.4)))  # two pairs say nothing of their spread
     assert (two.margin, two.basis) == (pytest.approx(2 * of_tests), NOT_PAIRED)
 

@@ -111,12 +111,12 @@ def test_points_that_are_equal_are_counted_as_what_they_are(tmp_path):
 def test_accuracies_of_several_sources_are_said_to_be(joint, tmp_path):
     assert sources(joint) == ()
     known = rated()
-    known["vgg16"][0]["source"] = "another recipe"
+    known["vgg16"][0]["origin"] = "another recipe"
     mixed = open_run(write_rated_run(tmp_path / "mixed", known, JOINT, "front", space=SMALL))
     (message,) = sources(mixed)
     assert message.startswith("accuracies on cifar10 are of 2 sources (")
     assert "another recipe" in message
     assert message in pareto(mixed, (), tmp_path / "out").messages
     assert message in page_of(mixed, tmp_path / "out")
-    known = {name: [each | {"source": name, "dataset": name} for each in own] for name, own in rated().items()}
+    known = {name: [each | {"origin": name, "dataset": name} for each in own] for name, own in rated().items()}
     assert sources(open_run(write_rated_run(tmp_path / "apart", known, JOINT, "front", space=SMALL))) == ()

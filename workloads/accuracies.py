@@ -25,7 +25,7 @@ FIRST, UNCOUNTED = "standard", ("demo",)  # the recipe that counts where a netwo
 COLUMNS = ("network", "pe_type", "accuracy_percent", "evidence", "source")
 OPTIONAL = ("dataset", "error_percent")
 _FOLDER = Path(__file__).parent / "accuracy"
-_DECIMALS = 9  # of a difference: what subtracting floats adds would break a limit that is just met
+_DECIMALS = 9  # of a mean or difference: what floats add would break a limit that is just met
 
 
 @dataclass(frozen=True)
@@ -55,16 +55,10 @@ def with_accuracies(
     A user's values go by name and count before shipped ones, which are for networks of the very layers and, where the
     user names a data set, of that one. Raises InputError where the user's values of a network are of several.
     """
-    own = [run for run in own if run.evidence in levels]
-    stated, named = (
-        {(run.network, run.pe_type) for run in own},
-        {run.network: run.dataset for run in own if run.dataset},
-    )
-    others = [
-        run for run in shipped
-        if (run.network, run.pe_type) not in stated and run.dataset == named.get(run.network, run.dataset)
-    ]  # fmt: skip
-    mine, known = accuracies(own, levels), accuracies([*own, *others], levels)
+    named = {run.network: run.dataset for run in own if run.dataset and run.evidence in levels}
+    mine = accuracies(own, levels)
+    theirs = accuracies([run for run in shipped if run.dataset == named.get(run.network, run.dataset)], levels)
+    known = {name: theirs[name] | mine.get(name, {}) for name in theirs}
     return [_with(each, known if each.name in known and is_shipped(each) else mine) for each in workloads]
 
 
@@ -84,10 +78,10 @@ def _with(workload: Workload, known: Mapping[str, Mapping[str, Accuracy]]) -> Wo
 
 def with_datasets(own: Iterable[Run], workloads: Mapping[str, Workload]) -> list[Run]:
     """A user's rows; those that name no data set have that of the shipped accuracies of their network, if any."""
-    rows, known = list(own), dict[str, str]()
-    for name in sorted({run.network for run in rows if not run.dataset}):
-        if is_shipped(workloads[name]):
-            known |= {run.network: run.dataset for run in shipped_runs() if run.network == name and run.dataset}
+    rows = list(own)
+    wanted = {run.network for run in rows if not run.dataset}
+    shipped = {run.network: run.dataset for run in shipped_runs() if run.network in wanted}
+    known = {name: dataset for name, dataset in shipped.items() if is_shipped(workloads[name])}
     return [run if run.dataset else replace(run, dataset=known.get(run.network, "")) for run in rows]
 
 
@@ -173,10 +167,15 @@ def _mean(runs: Sequence[Run], reference: Sequence[Run]) -> Accuracy:
     by_seed |= {run.seed: run.fp32_percent for run in runs if run.fp32_percent is not None}
     drops = paired_drops({run.seed: run.percent for run in runs}, by_seed)
     return Accuracy(
-        first.pe_type, first.dataset, statistics.fmean(values),
+        first.pe_type, first.dataset, mean_percent(values),
         None if of_test is None else math.hypot(of_test, of_seeds), first.evidence, first.source, len(runs),
-        statistics.fmean(drops) if drops else None, error_of_mean(drops),
+        mean_percent(drops) if drops else None, error_of_mean(drops), first.origin,
     )  # fmt: skip
+
+
+def mean_percent(values: Sequence[float]) -> float:
+    """The mean of percentages or of their differences, without what floats add: equal ones are to stay equal."""
+    return round(statistics.fmean(values), _DECIMALS)
 
 
 def paired_drops(own: Mapping[int, float], reference: Mapping[int, float]) -> list[float]:

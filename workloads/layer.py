@@ -133,7 +133,8 @@ class Layer:
 class Accuracy:
     """Top-1 accuracy of a network with the operands of a PE type, percent, and its standard error where it is known.
 
-    `evidence` and `source` say where it comes from (`workloads.accuracies`); it is the mean of `runs` trainings.
+    `evidence` and `source` say where it comes from (`workloads.accuracies`), those of one `origin` compare; it is the
+    mean of `runs` trainings.
     `drop_percent`: below FP32's of the same network and evidence, negative where above; with measured values over the
     seeds that both have, so that its error is that of a paired difference.
     """
@@ -147,6 +148,7 @@ class Accuracy:
     runs: int = 1
     drop_percent: float | None = None
     drop_error_percent: float | None = None
+    origin: str = ""
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def read_text(path: str | os.PathLike[str]) -> str:
         reason = getattr(error, "strerror", None) or error
         raise InputError(Problem(where, f"cannot be read: {reason}")) from None
     if len(data) > MAX_BYTES:
-        raise InputError(Problem(where, f"is larger than {MAX_BYTES} bytes: not a layer list"))
+        raise InputError(Problem(where, f"is larger than {MAX_BYTES} bytes"))
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:

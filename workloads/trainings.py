@@ -18,7 +18,7 @@ from workloads.accuracies import UNCOUNTED, recipe_source, shipped_rows
 
 BoolArray = NDArray[np.bool_]
 Key = tuple[str, str, str]
-"""Network, PE type, source of the accuracy."""
+"""Network, PE type, origin of the accuracy."""
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from dse.space import DesignSpace
 from dse.sparsity import NO_ZEROS, ZEROS_HINT, Sparsity
 from dse.technology import Technology
 from pe_library.memory.noc import NocParameters
+from workloads.accuracies import REFERENCE
 from workloads.layer import Workload
 
 MAX_BATCH_MACS = 2**56  # leaves 2^7 to int64 for the bits of an operand
@@ -218,7 +219,7 @@ def _resolved(
         "workload_sha256": {name: workload_sha256(workload) for name, workload in workloads.items()},
         "accuracy": {"evidence": list(config.accuracy.evidence)},
         "workload_accuracies": {
-            name: [asdict(each) for each in workload.accuracies if each.pe_type in space.pe_type]
+            name: [asdict(each) for each in workload.accuracies if each.pe_type in (*space.pe_type, REFERENCE)]
             for name, workload in workloads.items()
             if workload.accuracies
         },

@@ -72,20 +72,25 @@ class Difference:
 
 def difference(network: str, own: Accuracy, other: Accuracy, seeds: Seeds) -> Difference:
     """How far the first accuracy of a network is below the second, of the same level of evidence."""
-    if own.source != other.source:
-        return Difference(other.percent - own.percent, None, "of two sources", None)
+    if own.origin != other.origin:
+        return unpaired(own, other)
     first, second = (_trainings(network, each, seeds) for each in (own, other))
     drops = paired_drops(first.percent, second.percent)
     if len(drops) >= LEAST_PAIRS:
         images = images_error_percent(first.right, second.right)
         return _paired(drops, f"paired over {len(drops)} seeds", _error(own, other) if images is None else images)
-    once = own.runs == other.runs == 1 and bool(first.percent) and bool(second.percent)
-    return unpaired(own, other, "one training each: test errors of both" if once else "not paired: errors of both")
+    once = own.runs == other.runs == 1 and bool(drops)
+    basis = "one training each: test errors of both" if once else "not paired: errors of both"
+    return unpaired(own, other, basis, statistics.fmean(drops) if drops else None)
 
 
-def unpaired(own: Accuracy, other: Accuracy, basis: str = "not paired: errors of both") -> Difference:
-    """How far the first accuracy is below the second, with the errors of both."""
-    points, error = other.percent - own.percent, _error(own, other)
+def unpaired(
+    own: Accuracy, other: Accuracy, basis: str = "not paired: errors of both", paired_points: float | None = None
+) -> Difference:
+    """How far the first accuracy is below the second, with the errors of both; `paired_points` where pairs tell it."""
+    points, error = other.percent - own.percent if paired_points is None else paired_points, _error(own, other)
+    if own.origin != other.origin:
+        return Difference(points, None, "of two sources", None)
     if error is None or RANKED in (own.evidence, other.evidence):
         return Difference(points, None, "not paired", None)
     return Difference(points, error, basis, NORMAL * error)
@@ -97,7 +102,7 @@ def difference_over_networks(own: Known, others: Known) -> Difference:
     drops = [other.percent - own[network].percent for network, other in others.items()]
     ranked = any(each.evidence == RANKED for each in others.values())
     basis = f"mean difference, paired over {len(drops)} networks{' that share weights' if ranked else ''}"
-    same = all(own[network].source == other.source for network, other in others.items())
+    same = all(own[network].origin == other.origin for network, other in others.items())
     errors = [_error(own[network], other) for network, other in others.items()]
     known = [error for error in errors if error is not None]
     if ranked or not same or len(drops) < LEAST_PAIRS or len(known) < len(errors):
@@ -132,7 +137,7 @@ def _error(own: Accuracy, other: Accuracy) -> float | None:
 
 def _trainings(network: str, known: Accuracy, seeds: Seeds) -> Trainings:
     """Those that an accuracy is the mean of; none where it is not of the shipped table."""
-    found = seeds.get((network, known.pe_type, known.source), Trainings())
+    found = seeds.get((network, known.pe_type, known.origin), Trainings())
     same = known.evidence == "measured" and len(found.percent) == known.runs
     near = same and math.isclose(statistics.fmean(found.percent.values()), known.percent, abs_tol=1e-9)
     return found if near else Trainings()

@@ -35,7 +35,7 @@ def sources(run: Run) -> tuple[str, ...]:
     """One message per data set on whose accuracies are of several sources, such as two recipes of training."""
     found: dict[str, set[str]] = {}
     for network, own in run.accuracies.items() if run.competes else ():
-        found.setdefault(run.dataset(network), set()).update(each.source for each in own.values())
+        found.setdefault(run.dataset(network), set()).update(each.origin for each in own.values())
     return tuple(
         f"accuracies on {dataset} are of {len(names)} sources ({first(sorted(names), SHOWN)}): those of two need not "
         "compare"

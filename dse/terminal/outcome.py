@@ -37,7 +37,7 @@ def outcome(study: Study, summary: RunSummary) -> tuple[str, ...]:
     else:
         how = "decided" if summary.pruned else "evaluated"
         found += f" {how}, {summary.points:,} points kept ({_kept(study)})"
-    whole = study.keep.what == "front" or of_networks(study.objectives)
+    whole = study.keep.what == "front" or (study.keep.what == "all" and of_networks(study.objectives))
     metrics = study.objectives if whole else study.objectives[:1]
     options = " ".join(f"--metric {name}" for name in metrics)
     return (
