@@ -5,7 +5,6 @@ Exit codes: 0 done, 1 the run failed, 2 the input is wrong, 130 interrupted. Dat
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 import click
@@ -131,26 +130,22 @@ def optimize(
 
     from dse.config import load_study
     from dse.config.options import load_names
-    from dse.metrics import of_networks
     from dse.optimize import optimize as run_optimize
     from dse.optimizers import list_algorithms
     from dse.report.run import RESULTS
+    from dse.terminal.outcome import search_outcome, unrated
     from dse.terminal.progress import show_progress
 
     load_names([algorithm] if algorithm else [], "--algorithm", "algorithm", list_algorithms())
     study = load_study(config)
     options = study.optimization.override(algorithm, evaluations, seed)
+    for line in unrated(study):
+        click.echo(line, err=True)
     with show_progress("optimize") as progress:
         path = out or RESULTS / f"{study.name}-optimize"
         summary = run_optimize(replace(study, optimization=options), path, fresh, progress)
-    what = "pairs of network and design" if of_networks(study.objectives) else "designs"
-    click.echo(
-        f"{summary.path}: {summary.designs:,} of {summary.space:,} {what} evaluated by {options.algorithm}, stopped "
-        f"by {summary.stopped}; front of {summary.distinct:,} points ({summary.front:,} {what}), "
-        f"{summary.wall_s:.1f} s{' (finished before)' if summary.found else ''}"
-    )
-    metrics = " ".join(f"--metric {name}" for name in study.objectives)
-    click.echo(f"next: dse pareto {shlex.quote(str(summary.path))} {metrics}")
+    for line in search_outcome(study, options, summary):
+        click.echo(line)
 
 
 @cli.command()

@@ -16,6 +16,11 @@ from dse.config import Study, load_study
 from dse.errors import InputError
 from dse.kept import Kept, Tally
 from dse.pruned.search import can_prune, grid_points, mapped_points
+from dse.report.full import pareto
+from dse.report.run import open_run
+from dse.sweep import sweep
+from dse.terminal.outcome import outcome
+from tests.studies import quiet
 from workloads.families import FAMILIES
 
 HEADER = "network,pe_type,accuracy_percent,evidence,source,dataset,error_percent"
@@ -130,6 +135,9 @@ def test_a_network_of_unknown_accuracy_is_on_no_front_with_accuracy(tmp_path: Pa
         (rows_of(), {"architectures": None, "accuracy": {}}, "workloads: required key is missing"),
         (rows_of(), {"objectives": ["accuracy"]}, "must hold a metric of the accelerator"),
         (rows_of(), {"objectives": ["accuracy_drop", "energy"]}, "no accuracy_drop is known"),
+        (rows_of(), {"objectives": ["accuracy", "energy", "accuracy_drop"]}, "no accuracy_drop is known"),
+        (rows_of(), {"constraints": {"accuracy": {"min": 0.9}}}, "constraints.accuracy.min: must be a percentage"),
+        (rows_of(), {"constraints": {"accuracy": {"max": 120}}}, "got 120.0 (90, not 0.9)"),
         (rows_of(), {"accuracy": {"tables": ["mine.csv", "again.csv"]}}, "again.csv repeats what mine.csv has"),
         ([*rows_of()[1:], rows_of()[0].replace(",images", ",others")], {}, "must be of one data set"),
         (rows_of(), {"accuracy": {"evidence": ["guessed"]}}, "unknown level of evidence"),
@@ -140,6 +148,16 @@ def test_faults_are_named(tmp_path: Path, rows: list[str], changes: dict[str, An
         study_of(tmp_path, rows, **changes)
     assert len(caught.value.problems) == 1
     assert message in str(caught.value.problems[0])
+
+
+def test_the_next_command_asks_for_what_the_run_kept(tmp_path: Path) -> None:
+    both = ["accuracy", "energy"]
+    for name, keep, metrics in (("top", {"top": 5}, both[:1]), ("front", "front", both), ("all", "all", both)):
+        study = study_of(tmp_path, rows_of(), objectives=both, keep=keep)
+        summary = sweep(study, tmp_path / name, 1, False, quiet)
+        following = outcome(study, summary)[1]
+        assert following.split("--metric ")[1:] == [*(f"{name} " for name in metrics[:-1]), metrics[-1]]
+        assert pareto(open_run(summary.path), metrics, tmp_path).messages
 
 
 def test_members_of_a_family_are_named_by_their_axes_and_all_differ() -> None:

@@ -60,6 +60,7 @@ def test_sweep_pareto_and_report_of_fronts_follow_each_other(
     start = f"results/tiny: 192 designs x 2 workloads decided, {kept} points kept (front: latency, energy, area), "
     assert line.startswith(start)
     assert following == "next: dse pareto results/tiny --metric latency --metric energy --metric area"
+    assert run_ok(*following.split()[2:])
     again = run_ok("sweep", "config.yaml", "--jobs", "1", "--no-prune", "-o", "every")
     assert "192 designs x 2 workloads evaluated" in again.stdout
     assert digest(tmp_path / "every") == digest(tmp_path / "results/tiny")

@@ -26,6 +26,7 @@ from dse.optimizers._scores import INFEASIBLE, scores_of
 from dse.pareto import non_dominated
 from dse.pruned.search import can_prune
 from dse.sweep import sweep
+from dse.terminal.outcome import unrated
 from tests.studies import quiet
 from tests.test_accuracy import SPACE, rows_of, study_of
 
@@ -113,6 +114,14 @@ def test_a_network_without_a_known_accuracy_is_never_on_the_front(tmp_path: Path
     violation = scores_of(study, points).violation
     assert (violation[: PAIRS // 2] >= INFEASIBLE).all()
     assert (violation[PAIRS // 2 :] == 0).any()
+
+
+def test_networks_without_a_known_accuracy_are_said(tmp_path: Path) -> None:
+    study = of_variant(tmp_path, "pairs")
+    assert unrated(study) == ()
+    unknown = replace(study, workloads=(replace(study.workloads[0], accuracies=()), *study.workloads[1:]))
+    name = study.workloads[0].name
+    assert unrated(unknown) == (f"left out where accuracy counts, since none is known: {name}",)
 
 
 def test_networks_of_several_data_sets_are_one_error(tmp_path: Path) -> None:

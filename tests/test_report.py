@@ -312,7 +312,13 @@ def test_cells_show_three_digits(value, shown):
 
 @pytest.mark.parametrize("column", ["accuracy_percent", "error_percent", "accuracy", "accuracy_drop"])
 def test_percentages_are_told_apart_to_hundredths(column):
-    assert [short(value, column) for value in (90.25, 90.16, 0.297, 0.0, None)] == ["90.25", "90.16", "0.30", "0", ""]
+    assert [short(value, column) for value in (90.25, 90.16, 0.297, 0.0, None)] == [
+        "90.25",
+        "90.16",
+        "0.30",
+        "0.00",
+        "",
+    ]
     assert short(90.25, "area_mm2") == "90.2"
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from dse.config import workload_sha256
 from dse.errors import InputError, RunError
 from dse.metrics import METRICS
 from dse.pareto import non_dominated
 from dse.report.accuracy import FINALISTS, finalist_rows, unknown_accuracies
 from dse.report.answers import answers
 from dse.report.full import pareto, report
-from dse.report.run import open_run
+from dse.report.run import Run, open_run
 from dse.report.usable import load_points
 from dse.sweep import sweep
 from tests.studies import quiet, study_of
 from tests.synthetic_run import JOINT, SMALL, known, rated, write_rated_run, write_run
 from workloads.families import FAMILIES
+from workloads.loader import load_workload
 
 MANY = """
 schema: 1
@@ -158,6 +162,36 @@ def test_finalists_are_on_the_front_and_those_trained_alone_have_their_accuracy(
     own = {(row["network"], row["pe_type"]): row["accuracy_percent"] for row in rows if row["evidence"] == "measured"}
     assert measured == {("vgg16", "lightpe1"): 92.0} | own
     assert [row["accuracy_percent"] for row in rows] == sorted((r["accuracy_percent"] for r in rows), reverse=True)
+
+
+def test_measured_accuracies_of_finalists_are_of_the_same_network_and_data_set(tmp_path):
+    """A network of the user may have the name of a shipped one."""
+    ranked = rated(evidence="ranked")
+    path = write_rated_run(tmp_path, ranked, JOINT, space=SMALL)
+    meta = json.loads((path / "run.json").read_text())
+    digest = workload_sha256(load_workload("resnet20-cifar10"))
+    for known_as, found in (("cifar10", True), ("another", False)):
+        for own in meta["config"]["workload_accuracies"]["resnet20-cifar10"]:
+            own["dataset"] = known_as
+        for layers in (digest, "other layers"):
+            meta["config"]["workload_sha256"] = {"resnet20-cifar10": layers}
+            run = Run(path, meta)
+            rows = [row for row in finalist_rows(run, load_points(run, JOINT), JOINT) if row["network"] != "vgg16"]
+            assert rows
+            assert {row["measured_percent"] is not None for row in rows} == {found and layers == digest}
+
+
+def test_networks_left_out_by_a_limit_on_accuracy_are_said(ordinary, tmp_path):
+    limited = {**ordinary.meta, "config": {**ordinary.config, "constraints": {"accuracy": {"min": 50.0, "max": None}}}}
+    messages = pareto(type(ordinary)(ordinary.path, limited), ("perf_per_area",), tmp_path).messages
+    assert "left out where accuracy counts, since none is known: vgg16 on int8; alexnet" in messages
+
+
+def test_networks_of_data_sets_without_a_name_do_not_compete(tmp_path):
+    unnamed = {name: [each | {"dataset": ""} for each in own] for name, own in rated().items()}
+    run = open_run(write_rated_run(tmp_path, unnamed, JOINT, space=SMALL))
+    contests = {labels[0] for labels, _ in load_points(run, JOINT).groups("workload")}
+    assert contests == {f"unnamed data set of {name}" for name in unnamed}
 
 
 def test_the_report_of_a_joint_run_says_what_it_cannot_tell(joint, tmp_path):

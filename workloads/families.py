@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from itertools import product
 
 from dse.errors import InputError, Problem
@@ -19,22 +19,42 @@ from workloads.layer import Layer, Workload
 
 RESNET_CIFAR10 = "resnet-cifar10"
 MAX_VALUE = 4096
-_NAME = re.compile(rf"{RESNET_CIFAR10}-w(\d+)-(\d+)-(\d+)-d(\d+)-(\d+)-(\d+)")
 
 Three = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
 class Family:
-    """Axes with the values that are taken where none are given, and the network of one value each."""
+    """Networks of one value for each axis.
 
+    `member` is the name of a network, with axes in braces; it begins with the name of the family and a `-`. `axes` has
+    the values that are taken where none are given.
+    """
+
+    member: str
     axes: Mapping[str, tuple[int, ...]]
-    network: Callable[[Mapping[str, int]], Workload]
+    layers: Callable[[Mapping[str, int]], tuple[Layer, ...]]
+    source: str
+    input: str
+
+    def network(self, values: Mapping[str, int]) -> Workload:
+        """The network of one value of each axis."""
+        return Workload(self.member.format(**values), self.layers(values), source=self.source, input=self.input)
 
     def members(self, axes: Mapping[str, Sequence[int]]) -> list[Workload]:
         """The networks of all combinations, the last axis fastest; axes left out have their usual values."""
         values = [axes.get(name, usual) for name, usual in self.axes.items()]
         return [self.network(dict(zip(self.axes, chosen, strict=True))) for chosen in product(*values)]
+
+    def values_of(self, name: str) -> dict[str, int] | None:
+        """The value of each axis, usual or not, that gives a network this name; None where none do."""
+        found = self._pattern.fullmatch(name)
+        values = {axis: int(digits) for axis, digits in found.groupdict().items()} if found else {}
+        return values if values and max(values.values()) <= MAX_VALUE else None
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[1-9][0-9]{0,3})", re.escape(self.member)))
 
 
 def list_families() -> tuple[str, ...]:
@@ -58,25 +78,38 @@ def resnet_cifar10(widths: Sequence[int], blocks: Sequence[int]) -> tuple[Layer,
             C, size = M, size // stride
             layers.append(Layer(f"{name}b", "conv", C, size, size, M, 3, 3, 1, 1))
     layers.append(Layer("fc", "fc", C, 1, 1, 10, 1, 1))
-    return Workload(name_of(widths, blocks), tuple(layers)).unique_layers()
+    return Workload(RESNET_CIFAR10, tuple(layers)).unique_layers()
 
 
-def _resnet(axes: Mapping[str, int]) -> Workload:
-    widths, blocks = ([axes[f"{name}{stage}"] for stage in (1, 2, 3)] for name in ("width", "depth"))
-    source = "He et al., CVPR 2016, section 4.2, other widths and depths"
-    layers = resnet_cifar10(widths, blocks)
-    return Workload(name_of(widths, blocks), layers, source=source, input="CIFAR-10, 3 x 32 x 32, 10 classes")
+def _stages(values: Mapping[str, int]) -> tuple[Three, Three]:
+    widths, blocks = ((values[f"{name}1"], values[f"{name}2"], values[f"{name}3"]) for name in ("width", "depth"))
+    return widths, blocks
 
 
 FAMILIES: dict[str, Family] = {
     RESNET_CIFAR10: Family(
-        {
+        member=f"{RESNET_CIFAR10}-w{{width1}}-{{width2}}-{{width3}}-d{{depth1}}-{{depth2}}-{{depth3}}",
+        axes={
             "width1": (8, 12, 16), "width2": (16, 24, 32), "width3": (32, 48, 64),
             "depth1": (1, 2), "depth2": (1, 2), "depth3": (1, 2),
         },
-        _resnet,
+        layers=lambda values: resnet_cifar10(*_stages(values)),
+        source="He et al., CVPR 2016, section 4.2, other widths and depths",
+        input="CIFAR-10, 3 x 32 x 32, 10 classes",
     )
 }  # fmt: skip
+
+
+def find_member(name: str) -> Workload | None:
+    """The member of a family that has this name, its values usual or not; None where there is none."""
+    found = ((family, family.values_of(name)) for family in FAMILIES.values())
+    return next((family.network(values) for family, values in found if values), None)
+
+
+def near_member(name: str) -> str:
+    """A hint for a name that begins like those of a family: how its members are named; "" for any other name."""
+    near = (family.member for beginning, family in FAMILIES.items() if name.startswith(beginning))
+    return next((f"networks of the family are named {member}" for member in near), "")
 
 
 @cache
@@ -85,26 +118,10 @@ def members() -> tuple[str, ...]:
     return tuple(member.name for member in FAMILIES[RESNET_CIFAR10].members({}))
 
 
-def name_of(widths: Sequence[int], blocks: Sequence[int]) -> str:
-    """The name of a member of `resnet-cifar10`."""
-    return f"{RESNET_CIFAR10}-w{'-'.join(map(str, widths))}-d{'-'.join(map(str, blocks))}"
-
-
-def find_member(name: str) -> Workload | None:
-    """The member of a family that has this name, its values usual or not; None where there is none."""
-    found = _NAME.fullmatch(name)
-    values = [int(text) for text in found.groups()] if found else [0]
-    if not all(0 < value <= MAX_VALUE for value in values):
-        return None
-    axes = [f"{what}{stage}" for what in ("width", "depth") for stage in (1, 2, 3)]
-    return _resnet(dict(zip(axes, values, strict=True)))
-
-
 def parse_name(name: str) -> tuple[Three, Three]:
     """Widths and blocks of a usual member of `resnet-cifar10`. Raises InputError for any other name."""
-    found = _NAME.fullmatch(name)
-    numbers = tuple(int(text) for text in found.groups()) if found else ()
-    if not numbers or name not in members():
+    values = FAMILIES[RESNET_CIFAR10].values_of(name) if name in members() else None
+    if values is None:
         rule = f"must be a member of the family {RESNET_CIFAR10}"
         raise InputError(Problem("network", rule, name, f"for instance {members()[0]}"))
-    return numbers[:3], numbers[3:]  # type: ignore[return-value]
+    return _stages(values)

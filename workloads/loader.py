@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from dse.errors import InputError, Problem, did_you_mean, of_file
-from workloads.families import find_member
+from workloads.families import find_member, near_member
 from workloads.layer import EDGES, KINDS, OPTIONS, SHARES, SIZES, Kind, Layer, Workload, value_problems
 from workloads.scalesim import read_topology, topology_columns
 from workloads.table import Row, Table, read_text, share, split_table, whole_number
@@ -59,7 +59,7 @@ def load_workload(name_or_path: str | os.PathLike[str]) -> Workload:
         hint = f"give a layer CSV, a SCALE-Sim topology CSV, or one of: {', '.join(names)}"
         raise InputError(Problem(given, "ONNX files are not supported yet", hint=hint))
     rule = "must be a shipped network, a member of a family or the path of a .csv file"
-    raise InputError(Problem("workload", rule, given, did_you_mean(given, names)))
+    raise InputError(Problem("workload", rule, given, near_member(Path(given).name) or did_you_mean(given, names)))
 
 
 def parse_workload(text: str, name: str, where: str) -> Workload:

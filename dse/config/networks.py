@@ -150,10 +150,10 @@ def _unnamed_datasets(source: Source, config: ConfigModel, workloads: Mapping[st
 
 def _stated_twice(source: Source, own: Sequence[Run]) -> list[Problem]:
     """Values that two tables of the user have."""
-    first: dict[tuple[str, str, str], str] = {}
+    origins: dict[tuple[str, str, str], str] = {}
     problems = []
     for run in own:
-        origin = first.setdefault((run.network, run.pe_type, run.evidence), run.origin)
+        origin = origins.setdefault((run.network, run.pe_type, run.evidence), run.origin)
         if origin != run.origin:
             rule = f"{run.origin} repeats what {origin} has"
             problems.append(source.problem(("accuracy", "tables"), rule, f"{run.network}, {run.pe_type}"))
@@ -169,17 +169,18 @@ def _unknown_accuracies(
         return []
     types = _pe_types(config)
 
-    def lacks(workload: Workload, pe_type: str) -> bool:
+    def lacking(workload: Workload, pe_type: str) -> list[str]:
         known = dict(zip(("accuracy", "accuracy_drop"), workload.accuracy_and_drop(pe_type), strict=True))
-        return any(math.isnan(known[name]) for name in asked)
+        return [name for name in asked if math.isnan(known[name])]
 
-    missing = {workload.name: [name for name in types if lacks(workload, name)] for workload in workloads.values()}
+    missing = {each.name: [name for name in types if lacking(each, name)] for each in workloads.values()}
+    what = " and ".join(dict.fromkeys(n for each in workloads.values() for name in types for n in lacking(each, name)))
     hint = f"evidence that counts: {', '.join(config.accuracy.evidence)}; a table of yours may add to it"
     if "accuracy_drop" in asked:
         hint = f"accuracy_drop needs {REFERENCE} of the same table; {hint}"
     if workloads and all(len(names) == len(types) for names in missing.values()):
-        return [source.problem(("accuracy",), f"no {asked[0]} is known of any network of this study", hint=hint)]
+        return [source.problem(("accuracy",), f"no {what} is known of any network of this study", hint=hint)]
     return [
-        source.problem(("accuracy", "tables"), f"no {asked[0]} of {name} on {', '.join(missing[name])}", hint=hint)
+        source.problem(("accuracy", "tables"), f"no {what} of {name} on {', '.join(missing[name])}", hint=hint)
         for name in sorted(own) if missing[name]
     ]  # fmt: skip

@@ -42,7 +42,6 @@ RULES = {  # pydantic's kinds of error, in our words
     "literal_error": "must be a number or `max`",  # the only literal there is
     "greater_than": "must be above {gt:g}",
     "greater_than_equal": "must be at least {ge:g}",
-    "less_than": "must be below {lt:g}",
     "less_than_equal": "must be at most {le:g}",
     "too_short": "must not be empty",
     "too_long": "must have at most {max_length} values",

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from dse.config import Study
 from dse.config.schema import MAX_DESIGNS
-from dse.errors import InputError, Problem
+from dse.errors import InputError, Problem, first
 from dse.metrics import of_networks
 from dse.optimizers._lattice import ONE, IntArray, Networks
 
@@ -52,7 +52,7 @@ def _check_constraints(study: Study) -> None:
     lacking = [each.name for each in study.workloads if not each.accuracies]
     if lacking:
         hint = "give their accuracies, leave them out, or make accuracy an objective"
-        raise InputError(Problem("constraints", "no accuracy is known of some networks", ", ".join(lacking[:5]), hint))
+        raise InputError(Problem("constraints", "no accuracy is known of some networks", first(lacking, 5), hint))
 
 
 def runs_of(study: Study, ids: IntArray) -> Runs:

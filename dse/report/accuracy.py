@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from dse.config import workload_sha256
 from dse.errors import RunError, first
 from dse.metrics import METRICS
 from dse.report.compact import thinned
@@ -19,6 +20,7 @@ from dse.report.run import Run
 from dse.report.usable import IntArray, Points, load_points
 from workloads.accuracies import LEVELS, accuracies, shipped_runs
 from workloads.layer import Accuracy
+from workloads.loader import load_workload
 
 Row = dict[str, Any]
 
@@ -106,12 +108,14 @@ def accuracy_rows(run: Run) -> list[Row]:
 
 def finalist_rows(run: Run, points: Points, metrics: Sequence[str]) -> list[Row]:
     """Per data set up to `FINALISTS` networks with a PE type, evenly spread over the front of all PE types."""
-    measured = accuracies(shipped_runs(("measured",)))
-    rows: list[Row] = []
+    measured, rows = accuracies(shipped_runs(("measured",))), list[Row]()
 
-    def measured_of(network: str, pe_type: str) -> Accuracy | None:  # the run's own, else the shipped one
-        own = run.accuracies[network][pe_type]
-        return own if own.evidence == "measured" else measured.get(network, {}).get(pe_type)
+    def measured_of(network: str, pe_type: str) -> Accuracy | None:  # the run's own, else one of the same network
+        own, shipped = run.accuracies[network][pe_type], measured.get(network, {}).get(pe_type)
+        if own.evidence == "measured" or shipped is None:
+            return own if own.evidence == "measured" else None
+        layers = run.config.get("workload_sha256", {}).get(network)
+        return shipped if own.dataset == shipped.dataset and layers == workload_sha256(load_workload(network)) else None
 
     for dataset, _, overall in fronts(points, metrics):
         pairs: dict[tuple[str, str], list[int]] = {}

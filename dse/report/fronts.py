@@ -199,11 +199,12 @@ def _draw(run: Run, points: Points, pair: tuple[str, str]) -> Figure:
 
 def _accuracy_messages(run: Run, points: Points, metrics: Sequence[str]) -> tuple[str, ...]:
     """Level of evidence of the accuracies, and the networks without."""
+    unknown = unknown_accuracies(run, (*metrics, *run.constraints)) if run.accuracies else ()
     if not of_networks(metrics) or not run.accuracies:
-        return ()
+        return unknown
     found = evidence_of(run, points, np.arange(len(points.row)))
     said = f"accuracies are {listed(found)}{': compare within one level of evidence' if len(found) > 1 else ''}"
-    return (said, *unknown_accuracies(run, metrics))
+    return (said, *unknown)
 
 
 def _named(rows: Sequence[Row]) -> list[Row]:

@@ -50,7 +50,7 @@ def report(run: Run, out_dir: Path | None = None) -> list[Path]:
     tables = [table for table in (*makes(run, points), *accuracy_tables(run)) if table.rows]
     paths = [write(out / f"{table.name}.csv", to_csv(table, run.provenance)) for table in tables]
     messages, sections = [*remarks(run, points), *missing_heldout(), *left_out(run)], []
-    messages += unknown_accuracies(run, [plane_metric(run)]) if run.accuracies else ()
+    messages += unknown_accuracies(run, [plane_metric(run), *run.constraints]) if run.accuracies else ()
     for name in [name for name in figures.list_figures() if name not in without(run)[1]]:
         module = figures.load_figure(name)
         try:

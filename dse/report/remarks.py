@@ -66,7 +66,7 @@ def unusable_types(run: Run, points: Points) -> tuple[str, ...]:
     """
     usable = {labels[0] for labels, _ in points.groups("pe_type")}
     lacking = [name for name in run.config["space"].get("pe_type", ()) if name not in usable]
-    if of_networks((*points.values, *(run.kept or ()))):
+    if of_networks((*points.values, *(run.kept or ()), *run.constraints)):
         lacking = [name for name in lacking if any(name in own for own in run.accuracies.values())]
     if not lacking:
         return ()

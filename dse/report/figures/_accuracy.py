@@ -93,7 +93,7 @@ def known_of(run: Run, points: Points, positions: IntArray) -> list[Accuracy]:
 
 def title_of(contest: str, levels: set[str], *, alone: bool, width_in: float, network: str = "") -> str:
     """Title of a panel: data set or network, the network that all points are of, and whether levels are mixed."""
-    named = "" if alone and contest == UNNAMED else contest
+    named = "" if alone and contest.startswith(UNNAMED) else contest
     parts = (named, network and f"all points of {network}", "levels of evidence mixed" if len(levels) > 1 else "")
     return wrapped(", ".join(part for part in parts if part), width_in)
 
