@@ -38,11 +38,12 @@ def main(run_path: Path) -> None:
     points = load_points(run, GAIN_METRICS)
     written = report(run)
     copy_figures(written, {stem: stem for stem in SHOWN})
-    int16, int8 = _split_gains(points)
     comparisons = compare()
     (ROOT / "docs" / "validation.md").write_text(markdown(comparisons))
-    blocks = {"gains": int16, "gains-int8": int8, "answer": answer(run, points),
-              "heldout": to_markdown(heldout_table()), "validation": summary(comparisons)}  # fmt: skip
+    blocks = {
+        "gains": gains_markdown(points, baselines=["int16"]), "gains-int8": gains_markdown(points, baselines=["int8"]),
+        "answer": answer(run, points), "heldout": to_markdown(heldout_table()), "validation": summary(comparisons),
+    }  # fmt: skip
     for page in (ROOT / "README.md", ROOT / "docs" / "results.md"):
         text = filled(page.read_text(), blocks)
         page.write_text(text if page.name == "README.md" else text.replace("](docs/", "]("))
@@ -65,12 +66,6 @@ def filled(text: str, blocks: Mapping[str, str]) -> str:
         return f"<!-- begin {match[1]} -->\n\n{blocks[match[1]].strip()}\n\n<!-- end {match[1]} -->"
 
     return re.sub(r"<!-- begin ([\w-]+) -->.*?<!-- end \1 -->", block, text, flags=re.DOTALL)
-
-
-def _split_gains(points: Points) -> tuple[str, str]:
-    text = gains_markdown(points)
-    middle = text.index("**", text.index("best INT8 design") - 200)
-    return text[:middle], text[middle:]
 
 
 def answer(run: Run, points: Points) -> str:

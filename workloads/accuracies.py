@@ -138,11 +138,10 @@ def read_runs(
     if len(table.rows) < 2:
         raise InputError(Problem(table.where, "must have a header and rows", hint=f"the header is {','.join(COLUMNS)}"))
     header, *rows = table.rows
-    problems = _header_problems(table, header)
-    shares = [] if problems else _shares(table, header, rows)
+    problems = _header_problems(table, header) or _shares(table, header, rows)
     runs: list[Run] = []
     lines: dict[tuple[str, str, str], int] = {}
-    for row in [] if problems or shares else rows:
+    for row in [] if problems else rows:
         run = _checked(table, header, row, networks, pe_types)
         if isinstance(run, list):
             problems += run
@@ -151,7 +150,6 @@ def read_runs(
         else:
             lines[key] = row.line
             runs.append(run)
-    problems += shares
     if problems:
         raise of_file(problems, table.where)
     return tuple(runs)
@@ -256,11 +254,6 @@ def _checked(
                        for name in ("accuracy_percent", "error_percent"))  # fmt: skip
     assert accuracy is not None  # an empty cell is a problem
     return Run(
-        cells["network"],
-        cells["pe_type"],
-        cells.get("dataset", ""),
-        accuracy,
-        error,
-        cells["evidence"], cells["source"],
-        table.where,
+        cells["network"], cells["pe_type"], cells.get("dataset", ""), accuracy, error, cells["evidence"],
+        cells["source"], table.where,
     )  # fmt: skip

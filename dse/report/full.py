@@ -154,12 +154,12 @@ def gains_text(points: Points, metrics: Sequence[str], tables: Sequence[Table]) 
     return "\n".join(blocks) or NO_GAINS
 
 
-def gains_markdown(points: Points, metrics: Sequence[str] = GAIN_METRICS) -> str:
+def gains_markdown(points: Points, metrics: Sequence[str] = GAIN_METRICS, baselines: Sequence[str] = BASELINES) -> str:
     """The gains as Markdown tables, one per metric and baseline: a row per network, a column per PE type."""
     rows = gains(points, metrics)
     clocks = " / ".join(clock_label(name) for name in dict.fromkeys(row["clock_setting"] for row in rows))
     blocks = []
-    for baseline in BASELINES:
+    for baseline in baselines:
         for metric in ratio_metrics(metrics):
             lines = gains_by_network(rows, metric, baseline)
             title = f"{METRICS[metric].label}, times better than the best {baseline.upper()} design ({clocks})"

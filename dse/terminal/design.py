@@ -67,14 +67,22 @@ class DesignReport:
         title = f"{self.totals['workload']} on {pe}, {self.totals['dataflow']}\n{design}"
         if not self.totals["feasible"]:
             return f"{title}\nnot feasible: {self.totals['reason']}{self._where()}\n"
-        known = [m for m in METRICS.values() if self.totals[m.column] is not None]
-        metrics = [(m.name, short(self.totals[m.column], m.name), m.unit) for m in known]
-        totals = Table("totals", title, ("metric", "value", "unit"), tuple(metrics), self._parts())
-        tables = [totals, Table.of("layers", "Layers", [self._layer(row) for row in self.layers], self._note())]
+        tables = [
+            self._metrics(title),
+            Table.of("layers", "Layers", [self._layer(row) for row in self.layers], self._note()),
+        ]
         if self.free and self.free[0]["feasible"]:
             title = "The same layers, mapping not pinned"
             tables.append(Table.of("free", title, [self._layer(row) for row in self.free[1]], self._against_free()))
         return "\n".join(to_terminal(table) for table in tables)
+
+    def _metrics(self, title: str) -> Table:
+        """Values of the metrics that are known, their digits aligned."""
+        known = [metric for metric in METRICS.values() if self.totals[metric.column] is not None]
+        values = [short(self.totals[metric.column], metric.name) for metric in known]
+        width = max(map(len, values))
+        rows = ((metric.name, text.rjust(width), metric.unit) for metric, text in zip(known, values, strict=True))
+        return Table("totals", title, ("metric", "value".rjust(width), "unit"), tuple(rows), self._parts())
 
     def _against_free(self) -> str:
         """Cycles and energy of the pinned mapping over those of the free search."""
