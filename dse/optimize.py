@@ -28,7 +28,7 @@ import dse
 from dse.config import Study, with_optimization
 from dse.errors import InputError, Problem
 from dse.optimizers import load_algorithm
-from dse.optimizers._candidates import networks_of, runs_in, runs_of
+from dse.optimizers._candidates import contestants, networks_of, runs_in, runs_of
 from dse.optimizers._exploration import Evaluator, Limits, Scores, Search, Trace, explore
 from dse.optimizers._full import full_points
 from dse.optimizers._hypervolume import require_moocore
@@ -80,7 +80,7 @@ def optimize(study: Study, out: Path, fresh: bool, progress: Callable[[Progress]
     networks_of(study)
     require_moocore()
     load_algorithm(study.optimization.algorithm)
-    study = with_optimization(study)
+    study = contestants(with_optimization(study))
     directory = RunDirectory(out, _identity(study))
     if not fresh and (found := directory.finished()):
         return _summary(out, found, 0.0, True)

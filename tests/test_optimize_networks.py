@@ -25,6 +25,8 @@ from dse.optimizers._lattice import Lattice, Networks
 from dse.optimizers._scores import INFEASIBLE, scores_of
 from dse.pareto import non_dominated
 from dse.pruned.search import can_prune
+from dse.report.full import report
+from dse.report.run import open_run
 from dse.sweep import sweep
 from dse.terminal.outcome import unrated
 from tests.studies import quiet
@@ -114,6 +116,16 @@ def test_a_network_without_a_known_accuracy_is_never_on_the_front(tmp_path: Path
     violation = scores_of(study, points).violation
     assert (violation[: PAIRS // 2] >= INFEASIBLE).all()
     assert (violation[PAIRS // 2 :] == 0).any()
+
+
+def test_no_budget_is_spent_on_single_networks_without_a_known_accuracy(tmp_path: Path) -> None:
+    study = of_variant(tmp_path, "single networks beside a family", evaluations=2 * PAIRS, stagnation=None)
+    summary = optimize(study, tmp_path / "run", False, quiet)
+    assert (summary.designs, summary.space, summary.stopped) == (PAIRS, PAIRS, "exhausted")
+    points = pq.read_table(tmp_path / "run" / "points.parquet")
+    assert set(points["workload"].to_pylist()) == {workload.name for workload in study.workloads[2:]}
+    assert unrated(study) == ("left out where accuracy counts, since none is known: alexnet; fsrcnn-x2",)
+    assert "alexnet" in report(open_run(tmp_path / "run"), tmp_path)[-1].read_text()
 
 
 def test_networks_without_a_known_accuracy_are_said(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ network on one design: a pair has one, a design as many as there are networks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -36,13 +36,26 @@ def networks_of(study: Study) -> Networks:
     if len(datasets) > 1:
         rule = "accuracies on different data do not compare; optimize the networks of one data set at a time"
         raise InputError(Problem("workloads", rule, datasets))
-    family = study.architectures
-    members = Networks(0, family).count if family else 0
-    networks = Networks(len(study.workloads) - members, family)
+    networks = Networks(_single(study), study.architectures)
     if networks.count * study.space.size > MAX_DESIGNS:
         rule = f"must hold at most {MAX_DESIGNS} pairs of a network and a design"
         raise InputError(Problem("space", rule, hint="shorten some axes"))
     return networks
+
+
+def contestants(study: Study) -> Study:
+    """The study without the networks that would compete in vain, since no accuracy is known of them; members of its
+    family stay, known or not, as the axes of the family give all of them."""
+    if not of_networks(study.objectives):
+        return study
+    single = _single(study)
+    known = (workload for workload in study.workloads[:single] if workload.accuracies)
+    return replace(study, workloads=(*known, *study.workloads[single:]))
+
+
+def _single(study: Study) -> int:
+    """How many networks are of no family; they come first."""
+    return len(study.workloads) - Networks(0, study.architectures).count
 
 
 def _check_constraints(study: Study) -> None:
