@@ -11,7 +11,7 @@ import click
 
 import dse
 from dse.errors import InputError, Problem
-from dse.sparsity import COMPRESSIONS, NO_ZEROS, ZEROS_HINT, Compression, Sparsity
+from dse.sparsity import COMPRESSIONS, NO_ZEROS, ZEROS_HINT, Compression
 from dse.terminal.command_line import Commands, form_option, jobs_option, out_option, run_argument
 from dse.terminal.evidence import characterize, validate
 
@@ -152,24 +152,29 @@ def optimize(
 @click.option(
     "--workload", required=True, metavar="W", help="Name (see `dse list workloads`, `families`) or path of a network."
 )
-@click.option("--design", default="", metavar="K=V,...", help="Axes of the design; those left out have their default.")
+@click.option("--design", multiple=True, metavar="K=V,...",
+              help="Axes of the design; those left out have their default.")  # fmt: skip
 @click.option("--layer", "layers", multiple=True, metavar="NAME", help="Only this layer; may be repeated.")
-@click.option("--mapping", default="", metavar="K=V,...",
+@click.option("--mapping", multiple=True, metavar="K=V,...",
               help="Mapping parameters to pin, see `dse list dataflows`; the free search is shown, too.")  # fmt: skip
-@click.option("--objective", type=click.Choice(["latency", "energy", "edp"]), default="edp", show_default=True,
-              help="What the mapper minimizes, layer by layer.")  # fmt: skip
+@click.option("--objective", type=click.Choice(["latency", "energy", "edp"]),
+              help="What the mapper minimizes, layer by layer.  [default: that of --config, else edp]")  # fmt: skip
+@click.option("--config", type=click.Path(path_type=Path), metavar="FILE",
+              help="Study to take `technology` and `mapping.objective` from.")  # fmt: skip
 @click.option("--zero-gating", is_flag=True, help="A zero ifmap word stops filter read and arithmetic of the PE.")
-@click.option("--compression", type=click.Choice(COMPRESSIONS), default="none", show_default=True,
-              help="Code of feature maps in DRAM; needs a network with shares of zeros.")  # fmt: skip
+@click.option("--compression", type=click.Choice(COMPRESSIONS),
+              help="Code of feature maps in DRAM; needs a network with shares of zeros.  "
+                   "[default: that of --config, else none]")  # fmt: skip
 @form_option("table", "csv", "json")
 def evaluate(
     workload: str,
-    design: str,
+    design: tuple[str, ...],
     layers: tuple[str, ...],
-    mapping: str,
-    objective: str,
+    mapping: tuple[str, ...],
+    objective: str | None,
+    config: Path | None,
     zero_gating: bool,
-    compression: Compression,
+    compression: Compression | None,
     form: str,
 ) -> None:
     """Evaluate one design on one network, layer by layer.
@@ -182,8 +187,10 @@ def evaluate(
       dse evaluate --workload resnet50 --design pe_type=lightpe1,rows=16,cols=16,glb_kib=256
       dse evaluate --workload alexnet --design clock_mhz=200,batch=4 --objective energy
       dse evaluate --workload alexnet --zero-gating --compression rlc
+      dse evaluate --workload vgg16 --design pe_type=int8,glb_kib=64 --config examples/quidam.yaml
       dse evaluate --workload vgg16 --layer conv1_2 --mapping e=14,p=16 --format json
     """
+    from dse.config import load_study
     from dse.config.options import load_counts, load_design
     from dse.dataflow import load_dataflow
     from dse.technology import Technology
@@ -191,15 +198,17 @@ def evaluate(
     from workloads.accuracies import shipped_runs, with_accuracies
     from workloads.loader import load_workload
 
-    designs = load_design(design)
-    pins = load_counts(mapping, "--mapping", load_dataflow(designs.dataflow).PARAMETERS)
-    technology = Technology(sparsity=Sparsity(zero_gating, compression))
+    designs = load_design(",".join(design))
+    pins = load_counts(",".join(mapping), "--mapping", load_dataflow(designs.dataflow).PARAMETERS)
+    study = load_study(config) if config else None
+    technology = (study.technology if study else Technology()).with_sparsity(zero_gating, compression)
     (network,) = with_accuracies([load_workload(workload)], (), shipped_runs(("measured",)), ("measured",))
     network = network.only(layers) if layers else network
     if technology.sparsity.in_use and not network.states_zeros:
         raise InputError(Problem("--zero-gating, --compression", NO_ZEROS, hint=ZEROS_HINT))
-    if zero_gating and load_dataflow(designs.dataflow).PE == "registers":
+    if technology.sparsity.zero_gating and load_dataflow(designs.dataflow).PE == "registers":
         raise InputError(Problem("--zero-gating", f"must be left out: PEs of {designs.dataflow} have no zero gating"))
+    objective = objective or (study.mapping_objective if study else "edp")
     found = report_design(designs, network, objective, pins, technology)
     click.echo(found.render(form).rstrip("\n"))
 

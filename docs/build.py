@@ -63,9 +63,19 @@ def filled(text: str, blocks: Mapping[str, str]) -> str:
     def block(match: re.Match[str]) -> str:
         if match[1] not in blocks:  # another script's
             return match[0]
-        return f"<!-- begin {match[1]} -->\n\n{blocks[match[1]].strip()}\n\n<!-- end {match[1]} -->"
+        return f"<!-- begin {match[1]} -->\n\n{_wrapped(blocks[match[1]].strip())}\n\n<!-- end {match[1]} -->"
 
     return re.sub(r"<!-- begin ([\w-]+) -->.*?<!-- end \1 -->", block, text, flags=re.DOTALL)
+
+
+def _wrapped(text: str) -> str:
+    """Markdown in lines of up to 120 characters, but for tables."""
+
+    def wrap(line: str) -> str:
+        indent = "  " if line.startswith("- ") else ""
+        return textwrap.fill(line, 120, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+    return "\n".join(line if line.startswith("|") else wrap(line) for line in text.splitlines())
 
 
 def answer(run: Run, points: Points) -> str:
@@ -98,7 +108,7 @@ def answer(run: Run, points: Points) -> str:
         {_span(own, "perf_per_area_int16")} and {_span(own, "energy_int16")}. The abstracts say more than 5x and 35x;
         the spread depends on how poor the poorest design of a space is, here starved of DRAM bandwidth.""",
     )
-    return "\n\n".join(textwrap.fill(" ".join(text.split()), 120) for text in paragraphs)
+    return "\n\n".join(" ".join(text.split()) for text in paragraphs)
 
 
 def _psum_bits(pe_type: str) -> int:

@@ -8,7 +8,6 @@ The blocks are marked as those of docs/build.py.
 from __future__ import annotations
 
 import sys
-import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -83,12 +82,11 @@ def brief(run: Run) -> str:
 def _verdicts(found: Mapping[str, Sequence[str]], farthest: float) -> str:
     on_par, count = len(found.get("on par", ())), sum(map(len, found.values()))
     others = "".join(f"; {verdict}: {', '.join(names)}" for verdict, names in found.items() if verdict != "on par")
-    text = (
+    return (
         f"Of {count} pairs of network and PE type {on_par} are on par with FP32, which is to say that the "
         f"{100 * CONFIDENCE:g} % interval of the difference lies within {TOLERANCE:g} point{others}. The farthest end "
         f"of an interval is {farthest:.2f} points from zero."
     )
-    return textwrap.fill(text, 120, break_on_hyphens=False)
 
 
 def _plus_minus(value: float, error: float | None) -> str:

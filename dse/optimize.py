@@ -37,7 +37,7 @@ from dse.optimizers._quick import quick_scores
 from dse.optimizers._scores import scores_of
 from dse.payload import decode, encode
 from dse.points import SCHEMA
-from dse.provenance import pe_hashes
+from dse.provenance import pe_hashes, provenance_line
 from dse.pruned.search import can_prune
 from dse.report.convergence import write_convergence, write_front
 from dse.run_directory import RunDirectory, written
@@ -164,7 +164,7 @@ def _part(
 def _written(study: Study, directory: RunDirectory, trace: Trace) -> dict[str, Any]:
     """Write points, front and convergence; returns what run.json says of them."""
     trace, points, feasible = _write_points(study, directory, trace)
-    provenance = f"dse {dse.__version__} config {study.sha256} run {study.name}"
+    provenance = provenance_line(study.name, study.sha256, study.optimization.seed, pe_hashes(study.space))
     write_front(study, trace, directory.path / FRONT, provenance)
     write_convergence(study, trace, directory.path / CONVERGENCE, provenance)
     front = trace.scores.costs[trace.front]

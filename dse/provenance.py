@@ -1,7 +1,10 @@
-"""Which PEs results stand on: the hash of each, by name."""
+"""What results stand on: the hash of each PE by name, and the line that says all of it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import dse
 from dse.dataflow import load_dataflow
 from dse.space import DesignSpace
 from pe_library.model import load_pe_model
@@ -22,3 +25,9 @@ def pe_hashes(space: DesignSpace) -> dict[str, str]:
         for pe_type in space.pe_type
         for dataflow in space.dataflow
     }
+
+
+def provenance_line(name: str, config_sha256: str, seed: int, pe_models: Mapping[str, str]) -> str:
+    """What begins every table of a run and goes into its figures; PE models by the first digits of their hashes."""
+    models = ", ".join(f"{pe} {sha256[:8]}" for pe, sha256 in pe_models.items())
+    return f"dse {dse.__version__} config {config_sha256} run {name} seed {seed} PE models {models}"

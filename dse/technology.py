@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from dse.sparsity import Sparsity
+from dse.sparsity import Compression, Sparsity
 from pe_library.memory.noc import NocParameters
 
 OBJECTIVES = ("latency", "energy", "edp")
@@ -20,3 +20,8 @@ class Technology:
     noc: NocParameters = field(default_factory=NocParameters)
     energy_scale: float = 1.0  # one factor on all on-chip energy, to move the library to another node or voltage
     sparsity: Sparsity = field(default_factory=Sparsity)
+
+    def with_sparsity(self, zero_gating: bool, compression: Compression | None) -> Technology:
+        """The same, with zero gating and a code of feature maps where they are given."""
+        own = self.sparsity
+        return replace(self, sparsity=Sparsity(zero_gating or own.zero_gating, compression or own.compression))

@@ -125,7 +125,8 @@ def write_points(path, rows, config):
     path = Path(path)
     path.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, path / "points.parquet", row_group_size=5000)
-    meta = {"version": "0", "name": path.name, "config": config, "config_sha256": "0" * 64}
+    identity = {"config": config, "config_sha256": "0" * 64, "seed": 0, "pe_models": dict.fromkeys(PE, "f" * 64)}
+    meta = {"version": "0", "name": path.name, **identity}
     (path / "run.json").write_text(json.dumps(meta))
     return path
 

@@ -15,11 +15,12 @@ from dse.block_points import block_points
 from dse.config import Study, load_study
 from dse.errors import InputError
 from dse.kept import Kept, Tally
+from dse.optimize import optimize
 from dse.pruned.search import can_prune, grid_points, mapped_points
 from dse.report.full import pareto
 from dse.report.run import open_run
 from dse.sweep import sweep
-from dse.terminal.outcome import outcome
+from dse.terminal.outcome import NONE_USABLE, outcome, search_outcome
 from tests.studies import quiet
 from workloads.families import FAMILIES
 
@@ -158,6 +159,14 @@ def test_the_next_command_asks_for_what_the_run_kept(tmp_path: Path) -> None:
         following = outcome(study, summary)[1]
         assert following.split("--metric ")[1:] == [*(f"{name} " for name in metrics[:-1]), metrics[-1]]
         assert pareto(open_run(summary.path), metrics, tmp_path).messages
+
+
+def test_a_run_without_a_usable_design_says_so_and_no_next_command(tmp_path: Path) -> None:
+    limits = {"constraints": {"area": {"max": 0.01}}, "optimize": {"evaluations": 50, "population": 10}}
+    study = study_of(tmp_path, rows_of(), **limits)
+    assert outcome(study, sweep(study, tmp_path / "sweep", 1, False, quiet))[1] == NONE_USABLE
+    found = optimize(study, tmp_path / "search", False, quiet)
+    assert search_outcome(study, study.optimization, found)[1] == NONE_USABLE
 
 
 def test_members_of_a_family_are_named_by_their_axes_and_all_differ() -> None:

@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 import dse.config
@@ -231,6 +233,30 @@ def test_evaluate_csv_has_the_layers_of_json() -> None:
     assert [float(row["energy_mj"]) for row in rows] == [layer["energy_mj"] for layer in layers]
 
 
+def test_evaluate_with_the_config_of_a_study_gives_the_rows_of_its_run(tmp_path: Path) -> None:
+    technology = {"glb_cell": "itrs-hp", "dram_pj_per_bit": 5, "sparsity": {"zero_gating": True}}
+    space = {"pe_type": "int8", "rows": [8, 12], "glb_kib": 64}
+    content = {"schema": 1, "name": "own", "workloads": ["alexnet"], "space": space, "technology": technology}
+    config = tmp_path / "own.yaml"
+    config.write_text(yaml.safe_dump(content | {"mapping": {"objective": "latency"}}))
+    run_ok("sweep", str(config), "--jobs", "1", "-o", str(tmp_path / "run"))
+    design = ("--workload", "alexnet", "--design", "pe_type=int8,rows=12,glb_kib=64")
+    found = json.loads(run_ok("evaluate", *design, "--config", str(config), "--format", "json").stdout)
+    row = pq.read_table(tmp_path / "run" / "points.parquet").to_pylist()[1]
+    assert found["totals"] == {name: value for name, value in row.items() if name != "design_id"}
+    assert found["provenance"]["objective"] == "latency"
+    shown = run_ok("evaluate", *design, "--config", str(config), "--compression", "rlc").stdout
+    assert "glb_cell itrs-hp, dram_pj_per_bit 5.0, zero_gating True, compression rlc" in " ".join(shown.split())
+
+
+def test_evaluate_takes_options_in_one_or_several() -> None:
+    options = ("--design", "pe_type=int8", "--design", "rows=8,cols=8", "--mapping", "m=2", "--mapping", "e=4")
+    several = run_ok(*EVALUATE, *options)
+    assert several.stdout == run_ok(*EVALUATE, "--design", "pe_type=int8,rows=8,cols=8", "--mapping", "m=2,e=4").stdout
+    assert "on INT8" in several.stdout
+    assert "rows 8, cols 8" in several.stdout
+
+
 def test_evaluate_says_what_an_accuracy_is_and_takes_members_of_a_family() -> None:
     shown = run_ok("evaluate", "--workload", "vgg8-cifar10", "--design", "pe_type=int8").stdout
     assert "accuracy: measured, \N{PLUS-MINUS SIGN}0.3" in shown
@@ -274,6 +300,7 @@ def test_evaluate_of_an_infeasible_design_says_why() -> None:
         (["--design", "rowz=3"], "error: --design: rowz: unknown key (did you mean `rows`?)\n"),
         (["--design", "rows"], "error: --design: must be `name=value,...`, got 'rows'\n"),
         (["--mapping", "p=0"], "error: --mapping: p: must be a whole number from 1 to 65536, got 0\n"),
+        (["--design", "rows=8", "--design", "rows=9"], "error: --design: rows: key is given twice\n"),
     ],
 )
 def test_evaluate_refuses_bad_options(arguments: list[str], message: str) -> None:

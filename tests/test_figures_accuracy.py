@@ -186,7 +186,7 @@ def test_names_take_no_room_from_the_panels_however_long(tmp_path, monkeypatch):
 
 def test_what_names_leave_out_is_said_under_the_figure(tmp_path, monkeypatch):
     figure = drawn(family_run(tmp_path, monkeypatch), "coexploration")
-    assert figure.get_supxlabel() == f"Names: all begin with {FAMILY}, left out here"
+    assert figure.get_supxlabel() == f"Names beside points: all begin with {FAMILY}, left out here"
     some = drawn(family_run(tmp_path / "some", monkeypatch, ("vgg16",)), "coexploration").get_supxlabel()
     assert f"is short for {FAMILY}w" in some
     assert drawn(rated_run(tmp_path / "none", joint=True), "coexploration").get_supxlabel() == ""

@@ -167,12 +167,32 @@ def test_missing_baselines_are_said_and_blank(undrawn, tmp_path):
         "no usable INT16 design in this run", "no usable INT8 design in this run",
     ]  # fmt: skip
     assert {row["energy_vs_int16"] for row in found.best.records()} == {None}
+    assert not any(word in found.table() for word in ("xI16", "xI8", "INT16", "INT8"))
     assert ",," in found.csv()
     paths = {path.name for path in report(lonely, tmp_path / "out")}
     page = (tmp_path / "out" / "report.md").read_text()
     assert "gains_over_int8.png" not in paths
     assert "scatter.png" in paths
     assert "figure gains_over_int8 left out: no usable INT8 design" in page
+    assert "No gains: the run has no usable designs of INT16 or INT8." in page
+
+
+def test_only_baselines_that_are_there_are_compared_with(tmp_path):
+    run = open_run(write_run(tmp_path / "run", pe_types=("lightpe1", "int8"), workloads=("vgg16",)))
+    text = pareto(run, PAIR).table()
+    assert "xI8: times better than the best INT8 design of the same" in text
+    assert "Best over best INT8, geometric mean of 1 network" in text
+    assert "xI16" not in text
+    pages = [path.read_text() for path in report(run, tmp_path / "out") if path.suffix == ".md"]
+    assert all("best INT8 design (" in page and "best INT16 design (" not in page for page in pages)
+
+
+def test_figures_of_other_metrics_do_not_stay_behind(tmp_path):
+    run = open_run(write_run(tmp_path / "run", pe_types=("int8",), workloads=("vgg16",)))
+    assert {path.name for path in pareto(run, (*PAIR, "area")).figures} >= {"pareto.png", "pareto_area.png"}
+    (run.path / "pareto_mine.png").touch()
+    pareto(run, PAIR)
+    assert {path.name for path in run.path.glob("pareto*.png")} == {"pareto.png", "pareto_mine.png"}
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from dse.report.fronts import pareto
 from dse.report.full import report
 from dse.report.levels import STEPS, level_rows, level_table, level_tables, levels_markdown
 from dse.report.run import open_run
+from dse.report.tables import short
 from dse.report.usable import load_points
 from tests.synthetic_run import JOINT, SMALL, TYPES, accuracy, rated, write_rated_run
 
@@ -135,6 +136,19 @@ def test_rows_state_network_and_design(joint):
     assert any(all(each[axis] == row[axis] for axis in axes) and each["workload"] == row["network"] for each in points)
 
 
+@pytest.mark.parametrize(("types", "over"), [(("int8", "lightpe1"), "INT8"), (("fp32", "lightpe1"), "")])
+def test_a_baseline_that_is_not_there_is_not_named(tmp_path, types, over):
+    percents = [dict.fromkeys(("fp32", *types), value) for value in (90.0, 91.0)]
+    run = run_of(tmp_path, percents, pe_types=types)
+    levels = level_table(run, load_points(run, JOINT), JOINT)
+    text = levels_markdown(levels)
+    assert "INT16" not in text
+    assert (f"times better than the best {over} design" in text) == bool(over)
+    row = levels.records()[0]
+    cell = f"{row['gain_vs_int8']:.2f}" if over else short(row["best"])
+    assert f"| {cell} |" in text
+
+
 # Where they are shown.
 
 
@@ -151,6 +165,8 @@ def test_where_networks_compete_no_gain_compares_points_of_different_accuracy(jo
     page, gains = ((tmp_path / name).read_text() for name in ("report.md", "gains.md"))
     assert not (tmp_path / "gains.csv").exists()
     assert "_vs_int" not in (tmp_path / "fronts.csv").read_text().splitlines()[1]
+    provenance, gains = gains.split("\n\n", 1)
+    assert provenance == f"<!-- {joint.provenance} -->"
     assert gains in page
     assert "cifar10: energy per inference at equal accuracy, times better than the best INT16 / INT8 design" in gains
     assert "times better than the best INT16 design (" not in page

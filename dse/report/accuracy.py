@@ -13,7 +13,7 @@ import numpy as np
 
 from dse.config import workload_sha256
 from dse.errors import RunError, first
-from dse.metrics import METRICS
+from dse.metrics import METRICS, of_networks
 from dse.report.compact import thinned
 from dse.report.gains import fronts, ratio_metrics
 from dse.report.run import Run
@@ -55,7 +55,7 @@ def accuracy_points(run: Run, metrics: Sequence[str] = PLANES, level: str = ACCU
 
 
 def unknown_accuracies(run: Run, metrics: Sequence[str]) -> tuple[str, ...]:
-    """One message on the networks and PE types that are left out, since an accuracy asked for is not known of them."""
+    """Messages on the networks and PE types that are left out, since an accuracy asked for is not known of them."""
     networks = run.config.get("workloads", ())
     known = {network: run.accuracies.get(network, {}) for network in networks}
     return not_known(known, run.config["space"].get("pe_type", ()), metrics)
@@ -65,15 +65,20 @@ def not_known(
     networks: Mapping[str, Mapping[str, Accuracy]], types: Sequence[str], metrics: Sequence[str]
 ) -> tuple[str, ...]:
     """The same for networks and what is known of them, PE type -> accuracy."""
-    fields = {ACCURACY: "percent", DROP: "drop_percent"}
-    asked = [fields[name] for name in metrics if name in fields]
-    lacking = []
-    for network, own in networks.items() if asked else ():
-        unknown = [name for name in types if name not in own or None in (getattr(own[name], f) for f in asked)]
-        if unknown:
-            lacking.append(network if len(unknown) == len(types) else f"{network} on {', '.join(unknown)}")
-    names = first(lacking, SAID, "; ")
-    return (f"left out where accuracy counts, since none is known: {names}",) if lacking else ()
+    if not of_networks(metrics):
+        return ()
+    unknown = {name: [each for each in types if each not in own] for name, own in networks.items()}
+    alone = {name: [each for each in types if each in own and own[each].drop_percent is None]
+             for name, own in networks.items() if DROP in metrics}  # fmt: skip
+    reasons = {"where accuracy counts, since none is known": unknown,
+               "where accuracy_drop counts, since FP32 of the same source is not known": alone}  # fmt: skip
+    said = []
+    for reason, lacking in reasons.items():
+        names = [
+            name if len(own) == len(types) else f"{name} on {', '.join(own)}" for name, own in lacking.items() if own
+        ]
+        said += [f"left out {reason}: {first(names, SAID, '; ')}"] if names else []
+    return tuple(said)
 
 
 def evidence_of(run: Run, points: Points, positions: IntArray) -> tuple[str, ...]:

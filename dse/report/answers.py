@@ -205,7 +205,9 @@ def _place(points: Points, plane: tuple[str, str], position: int) -> str:
     known, value = float(points.values[level][position]), float(points.values[metric][position])
     at = f"at {short(value)} {METRICS[metric].unit}"
     label = pe_label(points.label("pe_type", position))
-    return f"{label} loses {known:.2f} points {at}" if level == DROP else f"{label} has {known:.2f} % {at}"
+    if level == DROP:
+        return f"{label} is {abs(known):.2f} points {'below' if known >= 0 else 'above'} FP32 {at}"
+    return f"{label} has {known:.2f} % {at}"
 
 
 def _levels(run: Run, points: Points, positions: IntArray) -> str:

@@ -8,7 +8,7 @@ from itertools import takewhile
 from typing import Any, TypeVar
 
 from dse.metrics import METRICS
-from dse.report.gains import BASELINES, MEAN, ratio_metrics
+from dse.report.gains import MEAN, baselines_of, ratio_metrics
 from dse.report.tables import WIDTH, Table, short
 from dse.report.usable import clock_label, pe_label, short_flow
 from dse.space import SPAD_AXES
@@ -81,9 +81,10 @@ def legend(rows: Sequence[Row], metrics: Sequence[str]) -> str:
     whole = {**rows[0], NETWORK: rows[0]["workload"]} if NETWORK in rows[0] else rows[0]
     same = [(heading, show(whole)) for heading, _, show in DESIGN_COLUMNS if heading not in shown]
     fixed = ", ".join(f"{heading} {value}" for heading, value in same if value != NONE)
-    ratio = "xI16, xI8: times better than the best INT16, INT8 design of the same network and clock setting"
-    ratio = ratio if shown_ratios(rows, metrics) else ""
-    lines = [units, ratio, names, axes, f"the same for all designs shown: {fixed}" if fixed else ""]
+    bases = list(dict.fromkeys(base for name in shown_ratios(rows, metrics) for base in baselines_of(rows, name)))
+    headings, labels = (", ".join(map(name, bases)) for name in (BASELINE_HEADINGS.__getitem__, pe_label))
+    ratio = f"{headings}: times better than the best {labels} design of the same network and clock setting"
+    lines = [units, ratio if bases else "", names, axes, f"the same for all designs shown: {fixed}" if fixed else ""]
     return "\n".join(textwrap.fill(line, WIDTH, break_on_hyphens=False) for line in lines if line)
 
 
@@ -97,15 +98,15 @@ def compact(title: str, rows: Sequence[Row], metrics: Sequence[str], columns: Se
     """One line per design: PE type, metrics with their gains, and the given design columns."""
     shown = [(heading, show) for heading, _, show in DESIGN_COLUMNS if heading in columns]
     headings = ["PE type"]
-    ratios = shown_ratios(rows, metrics)
+    ratios = {name: baselines_of(rows, name) for name in shown_ratios(rows, metrics)}
     for name in metrics:
-        headings += [name, *(BASELINE_HEADINGS[base] for base in BASELINES if name in ratios)]
+        headings += [name, *(BASELINE_HEADINGS[base] for base in ratios.get(name, ()))]
     lines = []
     for row in rows:
         cells: list[Any] = [pe_label(row["pe_type"])]
         for name in metrics:
             cells.append(row[METRICS[name].column])
-            cells += [_ratio(row[f"{name}_vs_{base}"]) for base in BASELINES if name in ratios]
+            cells += [_ratio(row[f"{name}_vs_{base}"]) for base in ratios.get(name, ())]
         lines.append((*cells, *(show(row) for _, show in shown)))
     return Table("", title, (*headings, *(heading for heading, _ in shown)), tuple(lines))
 
@@ -113,18 +114,19 @@ def compact(title: str, rows: Sequence[Row], metrics: Sequence[str], columns: Se
 def mean_gains(gains: Sequence[Row], group: str = "network") -> Table:
     """Geometric means over the networks (or data sets): a line per PE type, a column per metric and clock setting.
 
-    Cells are xI16 / xI8.
+    Cells are xI16 / xI8, or the one there is.
     """
+    bases = baselines_of(gains)
     means = [row for row in gains if row["workload"] == MEAN]
     keys = list(dict.fromkeys((row["metric"], row["clock_setting"]) for row in means))[: 2 * RATIO_METRICS]
     cells = {
         (row["pe_type"], row["metric"], row["clock_setting"]): " / ".join(
-            _ratio(row[f"gain_vs_{base}"]) or NONE for base in BASELINES
+            _ratio(row[f"gain_vs_{base}"]) or NONE for base in bases
         )
         for row in means
     }
     types = dict.fromkeys(row["pe_type"] for row in means)
-    title = f"Best over best INT16 / best INT8, {_mean_of(gains, group)}"
+    title = f"Best over {' / '.join(f'best {pe_label(base)}' for base in bases)}, {_mean_of(gains, group)}"
     headings = [f"{metric}\n{clock_label(clock)}" for metric, clock in keys]
     lines = tuple((pe_label(name), *(cells.get((name, *key), "") for key in keys)) for name in types)
     return Table("", title, ("PE type", *headings), lines)

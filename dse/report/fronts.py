@@ -15,7 +15,7 @@ from dse.errors import InputError, Problem, did_you_mean
 from dse.metrics import METRICS, of_networks
 from dse.report.accuracy import evidence_of, unknown_accuracies
 from dse.report.compact import NETWORK, compact, legend, mean_dataflows, mean_gains, short_names, thinned, varying
-from dse.report.gains import BASELINES, best_positions, by_dataflow, describe, fronts, gains
+from dse.report.gains import BASELINES, baselines_of, best_positions, by_dataflow, describe, fronts, gains
 from dse.report.kept import kept_messages, kept_metrics
 from dse.report.levels import level_note, level_table, level_tables
 from dse.report.remarks import PAIRS, constraints, remarks
@@ -79,7 +79,7 @@ class ParetoReport:
             for key in [key for key in shown if key[0] == workload]:
                 title = self._title(workload, key[1], len(shown[key]), front)
                 blocks.append(to_terminal(compact(title, shown[key], self.metrics, columns)))
-        if self.gains.rows:
+        if baselines_of(self.gains.records()):
             blocks.append(to_terminal(mean_gains(self.gains.records())))
         blocks += [to_terminal(table) for table in level_tables(self.levels, "/")]
         blocks += [textwrap.fill(level_note(self.levels), WIDTH) + "\n"] if self.levels.rows else []
@@ -106,8 +106,8 @@ class ParetoReport:
 
 
 def pareto(run: Run, metrics: Sequence[str], out_dir: Path | None = None) -> ParetoReport:
-    """Exact fronts and bests of the points of a run; writes pareto.csv and the figure to `out_dir`
-    (default: the run's own folder).
+    """Exact fronts and bests of the points of a run; writes pareto.csv and the figures to `out_dir`
+    (default: the run's own folder): the first metric against the second, `pareto`, and any other one, `pareto_OTHER`.
 
     One metric alone is paired with energy, energy with perf_per_area; see `dse.report.kept` for a run that does not
     keep every point. Raises InputError for a metric that is unknown or that the run was not kept for, RunError when the
@@ -122,6 +122,8 @@ def pareto(run: Run, metrics: Sequence[str], out_dir: Path | None = None) -> Par
     best, front = best_table(run, points, names), front_table(run, points, names)
     csv_path = write(out / "pareto.csv", to_csv(front, run.provenance))
     figures: list[Path] = []
+    for old in (out / f"pareto_{name}.{form}" for name in METRICS for form in ("png", "pdf")):
+        old.unlink(missing_ok=True)  # of a call with other metrics
     for other in names[1:]:
         stem = "pareto" if other == names[1] else f"pareto_{other}"
         figures += save(partial(_draw, run, points, (names[0], other)), out / stem, run.provenance)
@@ -156,7 +158,8 @@ def best_table(run: Run, points: Points, metrics: Sequence[str]) -> Table:
     """The best point of the first metric per workload, clock setting and PE type; ties by the other metrics."""
     chosen = list(best_positions(points, metrics).values())
     rows = [_ordered(row, metrics) for row in describe(run, points, chosen, metrics)]
-    return Table.of("best", f"Best {metrics[0]} per PE type", rows)
+    note = "Per clock setting; ties go to the best in the other metrics."
+    return Table.of("best", f"Best {metrics[0]} per PE type", rows, note)
 
 
 def dataflow_table(points: Points, metrics: Sequence[str], all_points: bool = True) -> Table:
@@ -178,7 +181,10 @@ def front_table(run: Run, points: Points, metrics: Sequence[str]) -> Table:
         flags += np.isin(members[order], overall).tolist()
     rows = describe(run, points, chosen, metrics)
     lines = [{"on_front": flag, **_ordered(row, metrics)} for flag, row in zip(flags, rows, strict=True)]
-    return Table.of("front", f"Fronts of {' and '.join(metrics)}", lines)
+    note = (
+        f"Of each {'data set' if points.compete else 'network'} the front of each PE type; on_front: that of all types."
+    )
+    return Table.of("front", f"Fronts of {' and '.join(metrics)}", lines, note)
 
 
 def contest_of(row: Row) -> str:

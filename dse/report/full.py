@@ -17,13 +17,13 @@ from dse.report.answers import answers
 from dse.report.breakdowns import breakdowns
 from dse.report.causes import design_causes, mean_causes, pe_causes
 from dse.report.fronts import ParetoReport, best_table, dataflow_table, front_table, pareto
-from dse.report.gains import BASELINES, GAIN_METRICS, gains, gains_by_network, ratio_metrics, spreads
+from dse.report.gains import BASELINES, GAIN_METRICS, baselines_of, gains, gains_by_network, ratio_metrics, spreads
 from dse.report.kept import left_out, without
 from dse.report.levels import LEVELS, level_table, levels_markdown
 from dse.report.remarks import PAIRS, remarks
 from dse.report.run import Run
 from dse.report.tables import Table, to_csv, to_markdown, write
-from dse.report.usable import Points, clock_label, limits_text, load_points
+from dse.report.usable import Points, clock_label, limits_text, load_points, pe_label
 from pe_library.heldout import heldout_errors
 from pe_library.model import list_pe_types
 
@@ -37,6 +37,7 @@ NO_GAINS = (
     "No gains: networks compete, so best points differ in accuracy, and the run does not tell the best of another "
     "metric at equal accuracy.\n"
 )
+NO_BASELINES = f"No gains: the run has no usable designs of {' or '.join(map(pe_label, BASELINES))}.\n"
 
 
 def report(run: Run, out_dir: Path | None = None) -> list[Path]:
@@ -63,7 +64,7 @@ def report(run: Run, out_dir: Path | None = None) -> list[Path]:
     gains_page = gains_text(points, run.reported or GAIN_METRICS, tables)
     page = [_head(run, points, messages), *answers(run), "## Figures\n", *sections, "## Tables\n", gains_page]
     page += [_table_section(table) for table in tables]
-    paths.append(write(out / "gains.md", gains_page))
+    paths.append(write(out / "gains.md", f"<!-- {run.provenance} -->\n\n{gains_page}"))
     paths.append(write(out / "report.md", "\n".join(page)))
     return paths
 
@@ -119,7 +120,7 @@ def accuracy_tables(run: Run) -> list[Table]:
         level_table(run, points, metrics),
         Table.of("finalists", "Finalists", finalist_rows(run, points, metrics),
                  "Networks with a PE type on the front over all, spread over it. measured: trained alone and tested, "
-                 "where the shipped table has it, with one standard error. best: over their designs on the front."),
+                 "where a table has it, with one standard error. best: over their designs on the front."),
     ]  # fmt: skip
 
 
@@ -149,7 +150,7 @@ def heldout_table() -> Table:
 
 def gains_text(points: Points, metrics: Sequence[str], tables: Sequence[Table]) -> str:
     """All gains as Markdown: over the baselines' bests, and where networks compete at equal accuracy."""
-    blocks = [] if points.compete else [gains_markdown(points, metrics)]
+    blocks = [] if points.compete else [gains_markdown(points, metrics) or NO_BASELINES]
     blocks += [levels_markdown(table) for table in tables if table.name == LEVELS]
     return "\n".join(blocks) or NO_GAINS
 
@@ -159,7 +160,7 @@ def gains_markdown(points: Points, metrics: Sequence[str] = GAIN_METRICS, baseli
     rows = gains(points, metrics)
     clocks = " / ".join(clock_label(name) for name in dict.fromkeys(row["clock_setting"] for row in rows))
     blocks = []
-    for baseline in baselines:
+    for baseline in [name for name in baselines if name in baselines_of(rows)]:
         for metric in ratio_metrics(metrics):
             lines = gains_by_network(rows, metric, baseline)
             title = f"{METRICS[metric].label}, times better than the best {baseline.upper()} design ({clocks})"

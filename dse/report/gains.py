@@ -141,6 +141,11 @@ def by_dataflow(points: Points, metrics: Sequence[str] = GAIN_METRICS) -> list[R
     return rows
 
 
+def baselines_of(rows: Sequence[Mapping[str, Any]], metric: str = "gain") -> list[str]:
+    """The baselines that rows have gains over: of described points those in a metric."""
+    return [name for name in BASELINES if any(row.get(f"{metric}_vs_{name}") is not None for row in rows)]
+
+
 def ratio_metrics(metrics: Sequence[str]) -> list[str]:
     """The metrics in which designs are told to be so many times better: all but accuracies."""
     return [name for name in metrics if not METRICS[name].of_network]

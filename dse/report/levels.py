@@ -17,7 +17,7 @@ from typing import Any
 
 from dse.metrics import METRICS
 from dse.report.accuracy import ACCURACY, DROP
-from dse.report.gains import BASELINES, fronts, ratio_metrics
+from dse.report.gains import BASELINES, baselines_of, fronts, ratio_metrics
 from dse.report.run import Run
 from dse.report.tables import Table, listed, short, to_markdown
 from dse.report.usable import IntArray, Points, better_by, pe_label
@@ -37,9 +37,9 @@ BOUNDS = {  # of an accuracy: column and heading of a level, and what is equal a
 }
 NONE = "\N{EN DASH}"
 NOTE = (
-    "Each PE type's best point that keeps to the level, over all networks of the data set and all clock settings, over "
-    f"the best INT16 / INT8 point that keeps to it, too; {NONE} where there is none. At the easiest levels a type's "
-    "best may be the smallest network of the run, better than asked."
+    "Each PE type's best point that keeps to the level, over all networks of the data set and all clock settings"
+    f"{{over}}; {NONE} where there is none. At the easiest levels a type's best may be the smallest network of the "
+    "run, better than asked."
 )
 _HIDDEN = 1e-9  # what arithmetic with floats may take off an accuracy that just keeps to a level
 _AXES = ("dataflow", *(axis.name for axis in NUMERIC_AXES if axis.name != "clock_mhz"), "clock_mhz")
@@ -68,22 +68,24 @@ def level_rows(run: Run, points: Points, metrics: Sequence[str]) -> list[Row]:
 def level_table(run: Run, points: Points, metrics: Sequence[str]) -> Table:
     """`level_rows` as a table; no rows where networks do not compete."""
     rows = level_rows(run, points, metrics)
-    return Table.of(LEVELS, f"Best accelerators at equal {_bound(rows)[2]}" if rows else "", rows)
+    note = "The tables of gains above, with network and design: per level, metric and PE type the best point."
+    return Table.of(LEVELS, f"Best accelerators at equal {_bound(rows)[2]}" if rows else "", rows, note)
 
 
 def level_tables(levels: Table, between: str = " / ") -> list[Table]:
     """The same, short: per data set and metric a row for each level and a column for each PE type.
 
-    Cells are gains over INT16 and over INT8.
+    Cells are gains over INT16 and over INT8; over the one there is; without both, best values.
     """
+    bases = baselines_of(levels.records())
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in levels.records():
         groups.setdefault((row["dataset"], row["metric"]), []).append(row)
     tables = []
     for (dataset, metric), rows in groups.items():
         what = f"{METRICS[metric].label.lower()} at equal {_bound(rows)[2]}"
-        title = f"{dataset}: {what}, times better than the best INT16 / INT8 design"
-        tables.append(Table.of(metric, title, _lines(rows, between)))
+        than = f", times better than the best {_names(bases)} design" if bases else ""
+        tables.append(Table.of(metric, f"{dataset}: {what}{than}", _lines(rows, bases, between)))
     return tables
 
 
@@ -102,7 +104,9 @@ def level_note(levels: Table) -> str:
     mixed = f" Accuracies are {named}: compare within one level of evidence." if len(found) > 1 else ""
     errors = [row["accuracy_error_percent"] for row in rows if row["accuracy_error_percent"] is not None]
     error = f" {statistics.median(errors):.2f} points are one standard error of an accuracy (median)." if errors else ""
-    return f"{NOTE}{drop}{error}{mixed}"
+    bases = baselines_of(rows)
+    over = f", over the best {_names(bases)} point that keeps to it, too" if bases else ""
+    return f"{NOTE.format(over=over)}{drop}{error}{mixed}"
 
 
 def _levels(
@@ -156,7 +160,11 @@ def _bound(rows: Sequence[Row]) -> tuple[str, str, str]:
     return next(bound for bound in BOUNDS.values() if bound[0] in rows[0])
 
 
-def _lines(rows: Sequence[Row], between: str) -> list[Row]:
+def _names(bases: Sequence[str]) -> str:
+    return " / ".join(map(pe_label, bases))
+
+
+def _lines(rows: Sequence[Row], bases: Sequence[str], between: str) -> list[Row]:
     """A line per level of a data set: its best value of all, and the gains of each PE type."""
     metric, known, (bound, words, _) = METRICS[rows[0]["metric"]], list_pe_types(), _bound(rows)
     types = sorted({row["pe_type"] for row in rows}, key=lambda name: [*known, name].index(name))
@@ -166,13 +174,15 @@ def _lines(rows: Sequence[Row], between: str) -> list[Row]:
         best = (max if metric.maximize else min)(own.values(), key=lambda row: float(row["best"]))
         heading = f"best, {metric.unit}" if metric.unit else "best"
         line = {words: f"{level:g}", heading: f"{short(best['best'])}, {pe_label(best['pe_type'])}"}
-        lines.append(line | {pe_label(name): _cell(own.get(name), between) for name in types})
+        lines.append(line | {pe_label(name): _cell(own.get(name), bases, between) for name in types})
     return lines
 
 
-def _cell(row: Row | None, between: str) -> str:
-    gains = [row and row[f"gain_vs_{baseline}"] for baseline in BASELINES]
-    return NONE if row is None else between.join(NONE if gain is None else f"{gain:.2f}" for gain in gains)
+def _cell(row: Row | None, bases: Sequence[str], between: str) -> str:
+    if row is None:
+        return NONE
+    gains = [row[f"gain_vs_{base}"] for base in bases]
+    return between.join(NONE if gain is None else f"{gain:.2f}" for gain in gains) or short(row["best"])
 
 
 def _design(row: Mapping[str, Any]) -> Row:

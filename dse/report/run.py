@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-import dse
 from dse.errors import InputError, Problem, RunError
 from dse.metrics import of_networks
+from dse.provenance import provenance_line
 from workloads.layer import Accuracy
 
 IntArray = NDArray[np.int64]
@@ -46,8 +46,8 @@ class Run:
 
     @property
     def provenance(self) -> str:
-        """The line that begins every table and goes into every figure: who computed it from which config."""
-        return f"dse {dse.__version__} config {self.meta['config_sha256']} run {self.name}"
+        """The line that begins every table and goes into every figure."""
+        return provenance_line(self.name, self.meta["config_sha256"], self.meta["seed"], self.meta["pe_models"])
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -147,7 +147,7 @@ def open_run(path: Path | str | None = None, results: Path = RESULTS) -> Run:
     directory = _newest(results) if path is None else _find(Path(path), results)
     try:
         meta = json.loads((directory / META).read_text(encoding="utf-8"))
-        lacking = [key for key in ("name", "config", "config_sha256") if key not in meta]
+        lacking = [key for key in ("name", "config", "config_sha256", "seed", "pe_models") if key not in meta]
     except (OSError, ValueError, TypeError) as error:
         raise RunError(f"{directory / META} cannot be read ({error})") from error
     if lacking:

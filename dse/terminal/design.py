@@ -17,7 +17,6 @@ from dse.points import CYCLE_COLUMNS
 from dse.provenance import pe_sha256
 from dse.report.tables import WIDTH, Table, short, to_csv, to_terminal
 from dse.space import NUMERIC_AXES, Designs
-from dse.sparsity import Sparsity
 from dse.technology import Technology
 from pe_library.model import load_pe_type
 from workloads.layer import Workload
@@ -55,14 +54,14 @@ class DesignReport:
         """The layers, every column."""
         source = ("dse", "workload_sha256", "pe_model_sha256", "objective")
         pins = [f"{name}={value}" for name, value in self.provenance["mapping"].items()]
-        provenance = " ".join([*(f"{key} {self.provenance[key]}" for key in source), *pins, *self._switched_on()])
+        provenance = " ".join([*(f"{key} {self.provenance[key]}" for key in source), *pins, *self._unusual()])
         return to_csv(Table.of("layers", "", self.layers), provenance)
 
     def table(self) -> str:
         """Totals with their parts, then the main columns of each layer."""
         values = {axis.name: self.totals[axis.name] for axis in NUMERIC_AXES if axis.name != "clock_mhz"}
         axes = ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
-        design = textwrap.fill(", ".join([axes, f"clock {_clock(self.totals)}", *self._switched_on()]), WIDTH)
+        design = textwrap.fill(", ".join([axes, f"clock {_clock(self.totals)}", *self._unusual()]), WIDTH)
         pe = load_pe_type(self.totals["pe_type"]).label
         title = f"{self.totals['workload']} on {pe}, {self.totals['dataflow']}\n{design}"
         if not self.totals["feasible"]:
@@ -94,10 +93,9 @@ class DesignReport:
         )
         return f"pinned over free: {ratios}"
 
-    def _switched_on(self) -> list[str]:
-        """What is made of zeros, where it is not the default."""
-        default = asdict(Sparsity())
-        given = self.provenance["technology"]["sparsity"]
+    def _unusual(self) -> list[str]:
+        """What of the technology is not the default."""
+        given, default = (_flat(each) for each in (self.provenance["technology"], asdict(Technology())))
         return [f"{name} {value}" for name, value in given.items() if value != default[name]]
 
     def _where(self) -> str:
@@ -148,6 +146,12 @@ def report_design(
     }
     beside = (free[0], tuple(free[1])) if free else None
     return DesignReport(provenance, totals, tuple(layers), load_dataflow(designs.dataflow).PARAMETERS, beside)
+
+
+def _flat(technology: Row) -> Row:
+    """Its settings and those of its parts."""
+    parts = {name: value if isinstance(value, dict) else {name: value} for name, value in technology.items()}
+    return {name: value for part in parts.values() for name, value in part.items()}
 
 
 def _clock(totals: Row) -> str:

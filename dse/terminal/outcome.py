@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from dse.sweep import RunSummary
 
 
+NONE_USABLE = "no design is feasible and within the constraints"
+
+
 def intentions(study: Study) -> tuple[str, ...]:
     """What was decided for the user: not to keep every point, to leave out networks of unknown accuracy."""
     return (*_not_all(study), *unrated(study))
@@ -44,13 +47,13 @@ def outcome(study: Study, summary: RunSummary) -> tuple[str, ...]:
     else:
         how = "decided" if summary.pruned else "evaluated"
         found += f" {how}, {summary.points:,} points kept ({_kept(study)})"
+    line = f"{found}, {summary.wall_s:.1f} s{' (resumed)' if summary.resumed else ''}"
+    if not summary.points or summary.feasible == 0:
+        return (line, NONE_USABLE)
     whole = study.keep.what == "front" or (study.keep.what == "all" and of_networks(study.objectives))
     metrics = study.objectives if whole else study.objectives[:1]
     options = " ".join(f"--metric {name}" for name in metrics)
-    return (
-        f"{found}, {summary.wall_s:.1f} s{' (resumed)' if summary.resumed else ''}",
-        f"next: dse pareto {shlex.quote(str(summary.path))} {options}",
-    )
+    return (line, f"next: dse pareto {shlex.quote(str(summary.path))} {options}")
 
 
 def search_outcome(study: Study, options: Optimization, summary: OptimizeSummary) -> tuple[str, ...]:
@@ -61,7 +64,7 @@ def search_outcome(study: Study, options: Optimization, summary: OptimizeSummary
         f"{summary.path}: {summary.designs:,} of {summary.space:,} {what} evaluated by {options.algorithm}, stopped "
         f"by {summary.stopped}; front of {summary.distinct:,} points ({summary.front:,} {what}), "
         f"{summary.wall_s:.1f} s{' (finished before)' if summary.found else ''}",
-        f"next: dse pareto {shlex.quote(str(summary.path))} {metrics}",
+        f"next: dse pareto {shlex.quote(str(summary.path))} {metrics}" if summary.front else NONE_USABLE,
     )
 
 

@@ -200,7 +200,8 @@ def _bars(axis: Axes, run: Run, points: Points, shown: IntArray, metrics: tuple[
         return
     accuracy_axis(axis, metrics[1], [up])
     if not np.isnan(errors).all():
-        what = "test error" if metrics[1] == ACCURACY else "error of a drop"
+        scores = {each.evidence for each in known} == {LEVELS[-1]}
+        what = "error of a drop" if metrics[1] != ACCURACY else "error of a score" if scores else "test error"
         _typical_bar(axis, np.stack([across, up], axis=1), float(np.nanmedian(errors)), what)
 
 

@@ -20,7 +20,8 @@ Row = dict[str, Any]
 ORDER = 4
 CAPTION = (
     "Area (top) and energy per inference (bottom) of the design with the highest performance per area of each PE type, "
-    "at its own maximum clock, by part; relative to the INT16 design's total, so bar heights are ratios of totals. "
+    "at its own maximum clock, by part; relative to the total of the INT16 design (without one, of the PE type that "
+    "the axis names), so bar heights are ratios of totals. "
     "Above the bars: PE rows and columns and, in a run of several dataflows, what stays in the PEs: each best design "
     "chooses for itself."
 )

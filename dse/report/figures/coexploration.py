@@ -99,7 +99,7 @@ def _names(
     several = [place for place, (overall, _) in enumerate(panels) if len(set(_networks(points, overall))) > 1]
     _, short = short_names([name for place in several for name in _networks(points, panels[place][0])])
     if note := names_note(short):
-        figure.supxlabel(wrapped(f"Names: {note}", figure.get_figwidth()), fontsize=7)
+        figure.supxlabel(wrapped(f"Names beside points: {note}", figure.get_figwidth()), fontsize=7)
     figure.draw_without_rendering()  # lays the panels out
     for place in several:
         overall, metrics = panels[place]

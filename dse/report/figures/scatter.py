@@ -39,9 +39,9 @@ ORDER = 1
 CAPTION = (
     "Performance per area against energy per inference for every usable design at every clock setting (tinted cells; "
     "where PE types overlap, their colours alternate), and the exact Pareto front of each PE type (lines; at most "
-    "seven of its points carry the marker). Both axes are relative to the best INT16 value of the network, so designs "
-    "right of and below the dashed lines beat every INT16 design in that metric. Designs far worse than every front "
-    "are beyond the frame; each panel says how many."
+    "seven of its points carry the marker). Where every network has INT16 designs, both axes are relative to their "
+    "best value, so designs right of and below the dashed lines beat every INT16 design in that metric. Designs far "
+    "worse than every front are beyond the frame; each panel says how many."
 )
 COLUMNS = 4
 MARKED = 7
