@@ -82,15 +82,15 @@ def summary_table(summaries: Sequence[Summary]) -> Table:
         "spread",
         "test error",
         "below FP32",
-        "its error",
-        "not tuned %",
+        "\N{PLUS-MINUS SIGN}",
+        "untuned %",
     )
     rows = tuple(
         (each.network, each.pe_type, each.seeds, *map(percent, (each.top1, each.spread, each.stderr)),
          *map(percent, (each.loss, each.loss_error, each.not_tuned)))
         for each in summaries
     )  # fmt: skip
-    note = "spread: standard deviation over seeds; test error: binomial; below FP32: paired by seed"
+    note = "spread: standard deviation over seeds; test error: binomial; below FP32: paired by seed, \N{PLUS-MINUS SIGN} standard error"
     return Table("accuracy", "Measured top-1 accuracy", columns, rows, note)
 
 
@@ -185,5 +185,12 @@ def type_table(measured: Path = MEASURED, ranked: Path = RANKED) -> Table:
             drops = [known[name, REFERENCE] - known[name, pe_type] for name in networks]
             cells += [percent(statistics.fmean(drops)) if drops else None, percent(error_of_mean(drops))]
         rows.append(tuple(cells))
-    columns = ("PE type", "networks", "below FP32, alone", "its error", "below FP32, by score", "its error")
+    columns = (
+        "PE type",
+        "networks",
+        "below FP32, alone",
+        "\N{PLUS-MINUS SIGN}",
+        "below FP32, by score",
+        "\N{PLUS-MINUS SIGN}",
+    )
     return Table("types", "PE types by accuracy trained alone and by score", columns, tuple(rows))
