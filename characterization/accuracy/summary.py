@@ -90,7 +90,10 @@ def summary_table(summaries: Sequence[Summary]) -> Table:
          *map(percent, (each.loss, each.loss_error, each.not_tuned)))
         for each in summaries
     )  # fmt: skip
-    note = "spread: standard deviation over seeds; test error: binomial; below FP32: paired by seed, \N{PLUS-MINUS SIGN} standard error"
+    note = (
+        "spread: standard deviation over seeds; test error: binomial; below FP32: paired by seed, with its standard "
+        "error"
+    )
     return Table("accuracy", "Measured top-1 accuracy", columns, rows, note)
 
 
