@@ -131,9 +131,8 @@ def _against_rivals(
     close = {position: _close(run, points, plane, position, rivals, seeds) for position in own.tolist()}
     if len(own) > 1:
         count = f"{len(best)} of the {len(own)} points of its own front"
-        open_ = sum(map(bool, close.values()))
-        rests = f"; {open_} of these verdicts rest on accuracy differences smaller than their {MARGIN}" if open_ else ""
-        return f"{label}: {count} of {words} are Pareto-optimal against {names} ({levels}){rests}."
+        verb, rests = "is" if len(best) == 1 else "are", _resting(sum(map(bool, close.values())))
+        return f"{label}: {count} of {words} {verb} Pareto-optimal against {names} ({levels}){rests}."
     (position,) = own.tolist()
     beating = [front for front in rivals.values() if position not in points.front(np.append(front, position), plane)]
     places = [_place(points, plane, int(front[0])) for front in (own, *beating)]
@@ -193,6 +192,13 @@ def _holders(run: Run, points: Points, plane: tuple[str, str], overall: IntArray
         f"The front of {_plane(plane)} over all PE types ({_levels(run, points, front)}) has {len(front)} "
         f"point{'s'[len(front) == 1 :]}: {one_each if held[0][1] == 1 else ', '.join(shares)}."
     )
+
+
+def _resting(count: int) -> str:
+    """That so many verdicts are open, as an accuracy decides them that is not resolved."""
+    one = f"rests on an accuracy difference smaller than its {MARGIN}"
+    several = f"rest on accuracy differences smaller than their {MARGIN}"
+    return f"; {count} of these verdicts {one if count == 1 else several}" if count else ""
 
 
 def _plane(plane: tuple[str, str]) -> str:
