@@ -29,5 +29,5 @@ def pe_hashes(space: DesignSpace) -> dict[str, str]:
 
 def provenance_line(name: str, config_sha256: str, seed: int, pe_models: Mapping[str, str]) -> str:
     """What begins every table of a run and goes into its figures; PE models by the first digits of their hashes."""
-    models = ", ".join(f"{pe} {sha256[:8]}" for pe, sha256 in pe_models.items())
+    models = ", ".join(f"{pe} {sha256[:8]}" for pe, sha256 in sorted(pe_models.items()))
     return f"dse {dse.__version__} config {config_sha256} run {name} seed {seed} PE models {models}"
