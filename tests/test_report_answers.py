@@ -96,7 +96,7 @@ def test_where_the_drop_is_the_objective_fronts_are_those_of_the_drop(tmp_path):
     run = open_run(write_rated_run(tmp_path, rated(), kept, "front", space=SMALL))
     lines = of_network(run, "cifar10")
     assert "of accuracy below FP32 and energy per inference over all PE types" in lines[-1]
-    points = accuracy_points(run, level="accuracy_drop")
+    points = accuracy_points(run, rating="accuracy_drop")
     assert tuple(points.values) == kept
     assert accuracy_points(run) is None  # points that are best in accuracy itself need not be in the run
     every = open_run(write_rated_run(tmp_path / "all", rated(), kept, space=SMALL))

@@ -36,19 +36,19 @@ def plane_metric(run: Run) -> str:
     return DROP if DROP in objectives and ACCURACY not in objectives else ACCURACY
 
 
-def accuracy_points(run: Run, metrics: Sequence[str] = PLANES, level: str = ACCURACY) -> Points | None:
-    """The points with a known accuracy (`level`: or drop of it) and those of the metrics that the run can tell the
+def accuracy_points(run: Run, metrics: Sequence[str] = PLANES, rating: str = ACCURACY) -> Points | None:
+    """The points with a known accuracy (`rating`, or drop of it) and those of the metrics that the run can tell the
     best of.
 
     "workload" is the data set where networks compete, else the network. None where nothing is there to show.
     """
     known = [name for name in metrics if run.reported is None or name in run.reported]
     every = run.kept is None and not run.searched
-    told = every or not run.competes or level in (run.reported or ())
+    told = every or not run.competes or rating in (run.reported or ())
     if not (known and told and run.accuracies):
         return None
     try:
-        points = load_points(run, (level, *known))
+        points = load_points(run, (rating, *known))
     except RunError:  # none of the networks with an accuracy has a usable design
         return None
     return points if run.competes else points.apart()

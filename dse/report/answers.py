@@ -52,7 +52,7 @@ def answers(run: Run) -> list[str]:
     contests: dict[str, list[str]] = {}
     for network in run.accuracies:
         contests.setdefault(run.dataset(network) if run.competes else network, []).append(network)
-    points, seeds = accuracy_points(run, level=plane_metric(run)), measured_trainings()
+    points, seeds = accuracy_points(run, rating=plane_metric(run)), measured_trainings()
     blocks = [f"## Accuracy\n\n{METHOD}{CHANCE if run.competes else ''}\n"]
     for contest, networks in contests.items():
         lines = [*_par(run, networks, seeds), *(_optimal(run, points, contest, seeds) if points else [])]
@@ -105,13 +105,13 @@ def _of_level(run: Run, networks: Sequence[str], pe_type: str, level: str) -> Kn
 
 def _optimal(run: Run, points: Points, contest: str, seeds: Seeds) -> list[str]:
     """Lines on the fronts of a contest, metric by metric."""
-    lines, level = [], plane_metric(run)
+    lines, rating = [], plane_metric(run)
     for metric in ratio_metrics(list(points.values)):
-        for name, by_type, overall in fronts(points, (level, metric)):
+        for name, by_type, overall in fronts(points, (rating, metric)):
             if name == contest:
                 own = [subject for subject in SUBJECTS if subject in by_type]
-                lines += [_against_rivals(run, points, (level, metric), subject, by_type, seeds) for subject in own]
-                lines.append(_holders(run, points, (level, metric), overall))
+                lines += [_against_rivals(run, points, (rating, metric), subject, by_type, seeds) for subject in own]
+                lines.append(_holders(run, points, (rating, metric), overall))
     return lines
 
 
@@ -155,13 +155,13 @@ def _close(
     run: Run, points: Points, plane: tuple[str, str], own: int, rivals: Mapping[str, IntArray], seeds: Seeds
 ) -> list[str]:
     """The rivals whose accuracy decides, by less than the margin of its difference, whether they dominate a point."""
-    level, metric = plane
-    sign, found = (1.0 if METRICS[level].maximize else -1.0), list[tuple[float, float, str]]()
+    rating, metric = plane
+    sign, found = (1.0 if METRICS[rating].maximize else -1.0), list[tuple[float, float, str]]()
     for name, front in rivals.items():
         for other in _reaching(points, metric, own, front).tolist():
             margin = _margin(run, points, own, other, seeds)
             if margin is not None:
-                ahead = sign * float(points.values[level][own] - points.values[level][other])
+                ahead = sign * float(points.values[rating][own] - points.values[rating][other])
                 found.append((ahead, margin, pe_label(name)))
     if any(ahead <= -margin for ahead, margin, _ in found):
         return []
@@ -207,11 +207,11 @@ def _plane(plane: tuple[str, str]) -> str:
 
 
 def _place(points: Points, plane: tuple[str, str], position: int) -> str:
-    level, metric = plane
-    known, value = float(points.values[level][position]), float(points.values[metric][position])
+    rating, metric = plane
+    known, value = float(points.values[rating][position]), float(points.values[metric][position])
     at = f"at {short(value)} {METRICS[metric].unit}"
     label = pe_label(points.label("pe_type", position))
-    if level == DROP:
+    if rating == DROP:
         return f"{label} is {abs(known):.2f} points {'below' if known >= 0 else 'above'} FP32 {at}"
     return f"{label} has {known:.2f} % {at}"
 

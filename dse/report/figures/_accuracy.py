@@ -57,11 +57,11 @@ def draw_plane(run: Run, metric: str) -> Figure:
     """Accuracy, or its drop (`plane_metric`), against a metric. Raises SkipFigureError where the run cannot tell it."""
     if not run.accuracies:
         raise NoSubjectError
-    level = plane_metric(run)
-    points = accuracy_points(run, (metric,), level)
+    rating = plane_metric(run)
+    points = accuracy_points(run, (metric,), rating)
     if points is None:
         raise SkipFigureError(f"the run does not tell the best {metric} of networks whose accuracy is known")
-    return draw_accuracy(run, points, metric, level)
+    return draw_accuracy(run, points, metric, rating)
 
 
 def draw_accuracy(run: Run, points: Points, across: str, up: str = ACCURACY) -> Figure:

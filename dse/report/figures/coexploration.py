@@ -49,19 +49,19 @@ def draw(run: Run, points: Points) -> Figure:
     """A row of panels per data set, a panel per other objective."""
     if not run.competes or not run.accuracies:
         raise NoSubjectError
-    others, level = ratio_metrics(run.config["objectives"])[:PLANES], plane_metric(run)
-    found = accuracy_points(run, others, level)
+    others, rating = ratio_metrics(run.config["objectives"])[:PLANES], plane_metric(run)
+    found = accuracy_points(run, others, rating)
     if found is None:
         raise SkipFigureError("the run does not tell the front of accuracy and another objective")
-    others = [name for name in found.values if name != level]
-    contests = [(name, overall) for name, _, overall in fronts(found, (level, *others))]
+    others = [name for name in found.values if name != rating]
+    contests = [(name, overall) for name, _, overall in fronts(found, (rating, *others))]
     width = SINGLE_IN if len(contests) * len(others) == 1 else DOUBLE_IN
     figure, axes = grid(len(contests) * len(others), width, HEIGHT_IN, len(others), sharey="row")
     everyone = np.concatenate([overall for _, overall in contests])
     levels = set(evidence_of(run, found, everyone))
     panels = [(name, overall, metric) for name, overall in contests for metric in others]
     for axis, (contest, overall, metric) in zip(axes, panels, strict=True):
-        _panel(axis, run, found, overall, (metric, level))
+        _panel(axis, run, found, overall, (metric, rating))
         networks = _networks(found, overall)
         only = networks[0] if len(set(networks)) == 1 else ""
         mixed = set(evidence_of(run, found, overall))
@@ -70,8 +70,8 @@ def draw(run: Run, points: Points) -> Figure:
         axis.set_xlabel(metric_label(metric))
     types = [name for (name,), group in found.groups("pe_type") if np.isin(group, everyone).any()]
     legend_above(figure, [*type_handles(types, levels), *level_handles(levels)])
-    figure.supylabel(accuracy_label(level, levels), fontsize=7)
-    _names(figure, axes, found, [(overall, (metric, level)) for _, overall, metric in panels])
+    figure.supylabel(accuracy_label(rating, levels), fontsize=7)
+    _names(figure, axes, found, [(overall, (metric, rating)) for _, overall, metric in panels])
     return figure
 
 
