@@ -37,7 +37,7 @@ def plane_metric(run: Run) -> str:
 
 
 def accuracy_points(run: Run, metrics: Sequence[str] = PLANES, rating: str = ACCURACY) -> Points | None:
-    """The points with a known accuracy (`rating`, or drop of it) and those of the metrics that the run can tell the
+    """The points whose `rating`, accuracy or its drop, is known, with those of the metrics that the run can tell the
     best of.
 
     "workload" is the data set where networks compete, else the network. None where nothing is there to show.
