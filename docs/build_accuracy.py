@@ -14,6 +14,7 @@ from pathlib import Path
 from characterization.accuracy.rows import read_measured
 from characterization.accuracy.summary import rank, rank_table, summarize, summary_table, type_table
 from dse.errors import RunError
+from dse.report.accuracy import finalist_rows
 from dse.report.answers import answers
 from dse.report.full import report
 from dse.report.levels import level_table, levels_markdown
@@ -49,6 +50,7 @@ def main(measured_path: Path, ranked_path: Path) -> None:
         "rank": rank_text(),
         "coexploration": "\n".join(answers(ranked)[1:]),
         "coexploration-gains": gains(ranked),
+        "finalists": finalists(ranked),
     }
     for name in PAGES:
         page = ROOT / name
@@ -59,6 +61,19 @@ def gains(run: Run) -> str:
     """What a run of networks that compete says of gains at equal accuracy."""
     objectives = tuple(run.config["objectives"])
     return levels_markdown(level_table(run, load_points(run, objectives), objectives))
+
+
+def finalists(run: Run) -> str:
+    """The finalists of a run by their scores, with what they reach trained alone."""
+    objectives = tuple(run.config["objectives"])
+    columns = ("network", "PE type", "score, %", "trained alone, %", "perf/area, inf/s/mm2", "energy, mJ")
+    rows = tuple(
+        (row["network"], pe_label(row["pe_type"]), f"{row['accuracy_percent']:.2f}",
+         "" if row["measured_percent"] is None else _plus_minus(row["measured_percent"], row["measured_error_percent"]),
+         row["best_perf_per_area_inf_s_mm2"], row["best_energy_mj"])
+        for row in finalist_rows(run, load_points(run, objectives), objectives)
+    )  # fmt: skip
+    return to_markdown(Table("finalists", "", columns, rows))
 
 
 def brief(run: Run) -> str:
