@@ -164,7 +164,8 @@ def _part(
 def _written(study: Study, directory: RunDirectory, trace: Trace) -> dict[str, Any]:
     """Write points, front and convergence; returns what run.json says of them."""
     trace, points, feasible = _write_points(study, directory, trace)
-    provenance = provenance_line(study.name, study.sha256, study.optimization.seed, pe_hashes(study.space))
+    pe_models = directory.identity["pe_models"]
+    provenance = provenance_line(study.name, study.sha256, study.optimization.seed, pe_models)
     write_front(study, trace, directory.path / FRONT, provenance)
     write_convergence(study, trace, directory.path / CONVERGENCE, provenance)
     front = trace.scores.costs[trace.front]

@@ -80,7 +80,7 @@ def with_datasets(own: Iterable[Run], workloads: Mapping[str, Workload]) -> list
     """A user's rows; those that name no data set have that of the shipped accuracies of their network, if any."""
     rows = list(own)
     wanted = {run.network for run in rows if not run.dataset}
-    shipped = {run.network: run.dataset for run in shipped_runs() if run.network in wanted}
+    shipped = {run.network: run.dataset for run in (shipped_runs() if wanted else ()) if run.network in wanted}
     known = {name: dataset for name, dataset in shipped.items() if is_shipped(workloads[name])}
     return [run if run.dataset else replace(run, dataset=known.get(run.network, "")) for run in rows]
 

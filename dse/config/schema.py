@@ -301,11 +301,11 @@ class ConfigModel(Strict):
                 raise broken("must be at least 0", at=("constraints", name, "min"), value=limits.min)
             if not METRICS[name].signed and limits.max is not None and limits.max <= 0:
                 raise broken("must be above 0", at=("constraints", name, "max"), value=limits.max)
-        for end in ("min", "max"):
-            limit = getattr(self.constraints.get("accuracy"), end, None)
-            if limit is not None and not 1 < limit <= 100:
-                hint = "90, not 0.9"
-                raise broken("must be a percentage", at=("constraints", "accuracy", end), value=limit, hint=hint)
+        for name, limits in self.constraints.items():
+            for end, limit in limits:
+                if METRICS[name].unit == "%" and limit is not None and not 1 < limit <= 100:
+                    hint = "90, not 0.9"
+                    raise broken("must be a percentage", at=("constraints", name, end), value=limit, hint=hint)
         if self.sample.n is not None:
             limit = design_space(dict(self.space)).size
             if self.sample.n > limit:

@@ -68,10 +68,10 @@ def not_known(
     if not of_networks(metrics):
         return ()
     unknown = {name: [each for each in types if each not in own] for name, own in networks.items()}
-    alone = {name: [each for each in types if each in own and own[each].drop_percent is None]
+    apart = {name: [each for each in types if each in own and own[each].drop_percent is None]
              for name, own in networks.items() if DROP in metrics}  # fmt: skip
     reasons = {"where accuracy counts, since none is known": unknown,
-               "where accuracy_drop counts, since FP32 of the same source is not known": alone}  # fmt: skip
+               "where accuracy_drop counts, since FP32 of the same source is not known": apart}  # fmt: skip
     said = []
     for reason, lacking in reasons.items():
         names = [
@@ -117,10 +117,12 @@ def finalist_rows(run: Run, points: Points, metrics: Sequence[str]) -> list[Row]
 
     def measured_of(network: str, pe_type: str) -> Accuracy | None:  # the run's own, else one of the same network
         own, shipped = run.accuracies[network][pe_type], measured.get(network, {}).get(pe_type)
-        if own.evidence == "measured" or shipped is None:
-            return own if own.evidence == "measured" else None
+        if own.evidence == "measured":
+            return own
+        if shipped is None or own.dataset != shipped.dataset:
+            return None
         layers = run.config.get("workload_sha256", {}).get(network)
-        return shipped if own.dataset == shipped.dataset and layers == workload_sha256(load_workload(network)) else None
+        return shipped if layers == workload_sha256(load_workload(network)) else None
 
     for dataset, _, overall in fronts(points, metrics):
         pairs: dict[tuple[str, str], list[int]] = {}

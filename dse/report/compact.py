@@ -81,24 +81,25 @@ def legend(rows: Sequence[Row], metrics: Sequence[str]) -> str:
     whole = {**rows[0], NETWORK: rows[0]["workload"]} if NETWORK in rows[0] else rows[0]
     same = [(heading, show(whole)) for heading, _, show in DESIGN_COLUMNS if heading not in shown]
     fixed = ", ".join(f"{heading} {value}" for heading, value in same if value != NONE)
-    bases = list(dict.fromkeys(base for name in shown_ratios(rows, metrics) for base in baselines_of(rows, name)))
-    headings, labels = (", ".join(map(name, bases)) for name in (BASELINE_HEADINGS.__getitem__, pe_label))
+    bases = list(dict.fromkeys(base for own in shown_ratios(rows, metrics).values() for base in own))
+    headings, labels = ", ".join(BASELINE_HEADINGS[base] for base in bases), ", ".join(map(pe_label, bases))
     ratio = f"{headings}: times better than the best {labels} design of the same network and clock setting"
     lines = [units, ratio if bases else "", names, axes, f"the same for all designs shown: {fixed}" if fixed else ""]
     return "\n".join(textwrap.fill(line, WIDTH, break_on_hyphens=False) for line in lines if line)
 
 
-def shown_ratios(rows: Sequence[Row], metrics: Sequence[str]) -> list[str]:
-    """The metrics whose gains are shown beside them: as many as fit the width, none where networks compete."""
+def shown_ratios(rows: Sequence[Row], metrics: Sequence[str]) -> dict[str, list[str]]:
+    """The metrics whose gains are shown beside them, and over which baselines: as many as fit the width, none where
+    networks compete."""
     compete = bool(rows) and NETWORK in rows[0]  # points then differ in accuracy
-    return [] if compete else ratio_metrics(metrics[:RATIO_METRICS])
+    return {} if compete else {name: baselines_of(rows, name) for name in ratio_metrics(metrics[:RATIO_METRICS])}
 
 
 def compact(title: str, rows: Sequence[Row], metrics: Sequence[str], columns: Sequence[str]) -> Table:
     """One line per design: PE type, metrics with their gains, and the given design columns."""
     shown = [(heading, show) for heading, _, show in DESIGN_COLUMNS if heading in columns]
     headings = ["PE type"]
-    ratios = {name: baselines_of(rows, name) for name in shown_ratios(rows, metrics)}
+    ratios = shown_ratios(rows, metrics)
     for name in metrics:
         headings += [name, *(BASELINE_HEADINGS[base] for base in ratios.get(name, ()))]
     lines = []

@@ -79,8 +79,8 @@ class ParetoReport:
             for key in [key for key in shown if key[0] == workload]:
                 title = self._title(workload, key[1], len(shown[key]), front)
                 blocks.append(to_terminal(compact(title, shown[key], self.metrics, columns)))
-        if baselines_of(self.gains.records()):
-            blocks.append(to_terminal(mean_gains(self.gains.records())))
+        if baselines_of(gained := self.gains.records()):
+            blocks.append(to_terminal(mean_gains(gained)))
         blocks += [to_terminal(table) for table in level_tables(self.levels, "/")]
         blocks += [textwrap.fill(level_note(self.levels), WIDTH) + "\n"] if self.levels.rows else []
         if self.dataflows.rows:
@@ -205,8 +205,10 @@ def _draw(run: Run, points: Points, pair: tuple[str, str]) -> Figure:
 
 def _accuracy_messages(run: Run, points: Points, metrics: Sequence[str]) -> tuple[str, ...]:
     """Level of evidence of the accuracies, and the networks without."""
-    unknown = unknown_accuracies(run, (*metrics, *run.constraints)) if run.accuracies else ()
-    if not of_networks(metrics) or not run.accuracies:
+    if not run.accuracies:
+        return ()
+    unknown = unknown_accuracies(run, (*metrics, *run.constraints))
+    if not of_networks(metrics):
         return unknown
     found = evidence_of(run, points, np.arange(len(points.row)))
     said = f"accuracies are {listed(found)}{': compare within one level of evidence' if len(found) > 1 else ''}"

@@ -159,8 +159,8 @@ def gains_markdown(points: Points, metrics: Sequence[str] = GAIN_METRICS, baseli
     """The gains as Markdown tables, one per metric and baseline: a row per network, a column per PE type."""
     rows = gains(points, metrics)
     clocks = " / ".join(clock_label(name) for name in dict.fromkeys(row["clock_setting"] for row in rows))
-    blocks = []
-    for baseline in [name for name in baselines if name in baselines_of(rows)]:
+    blocks, there = [], baselines_of(rows)
+    for baseline in [name for name in baselines if name in there]:
         for metric in ratio_metrics(metrics):
             lines = gains_by_network(rows, metric, baseline)
             title = f"{METRICS[metric].label}, times better than the best {baseline.upper()} design ({clocks})"

@@ -73,10 +73,7 @@ def left_out(run: Run) -> tuple[str, ...]:
     if run.reported is None:
         return ()
     best = f"best in {', '.join(run.reported)}{' over all networks of a data set' if run.competes else ''}"
-    why = (
-        f"the run keeps only what is {best}"
-        if run.kept
-        else f"{'a search came by these points' if run.searched else 'many networks compete'}: shown is what is {best}"
-    )
+    cause = "a search came by these points" if run.searched else "many networks compete"
+    why = f"the run keeps only what is {best}" if run.kept else f"{cause}: shown is what is {best}"
     hint = f" ({ALL_HINT})" if run.kept else ""
     return (f"left out, since {why}: tables {', '.join(tables)}; figures {', '.join(figures)}{hint}",)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dse.metrics import of_networks
@@ -52,20 +54,23 @@ def outcome(study: Study, summary: RunSummary) -> tuple[str, ...]:
         return (line, NONE_USABLE)
     whole = study.keep.what == "front" or (study.keep.what == "all" and of_networks(study.objectives))
     metrics = study.objectives if whole else study.objectives[:1]
-    options = " ".join(f"--metric {name}" for name in metrics)
-    return (line, f"next: dse pareto {shlex.quote(str(summary.path))} {options}")
+    return (line, _next(summary.path, metrics))
 
 
 def search_outcome(study: Study, options: Optimization, summary: OptimizeSummary) -> tuple[str, ...]:
     """The search in one line, and the next command to type."""
     what = "pairs of network and design" if of_networks(study.objectives) else "designs"
-    metrics = " ".join(f"--metric {name}" for name in study.objectives)
     return (
         f"{summary.path}: {summary.designs:,} of {summary.space:,} {what} evaluated by {options.algorithm}, stopped "
         f"by {summary.stopped}; front of {summary.distinct:,} points ({summary.front:,} {what}), "
         f"{summary.wall_s:.1f} s{' (finished before)' if summary.found else ''}",
-        f"next: dse pareto {shlex.quote(str(summary.path))} {metrics}" if summary.front else NONE_USABLE,
+        _next(summary.path, study.objectives) if summary.front else NONE_USABLE,
     )
+
+
+def _next(run: Path, metrics: Sequence[str]) -> str:
+    options = " ".join(f"--metric {name}" for name in metrics)
+    return f"next: dse pareto {shlex.quote(str(run))} {options}"
 
 
 def remarks(study: Study, summary: RunSummary) -> tuple[str, ...]:
